@@ -1,0 +1,201 @@
+// What every messaging provider can do, and the words it speaks in. A provider translates; it does not remember:
+// no database, no clock. Provider ids are opaque outside its folder.
+import type { Send } from '../base/http.ts';
+
+export type ProviderName = 'messenger' | 'whatsapp';
+
+/** Secrets of one channel, opened. The shape is the provider's own business. */
+export type Credentials = Readonly<Record<string, string>>;
+
+/** What a provider is told of the channel it works for. */
+export interface ChannelAccess {
+  /** Page id, or Twilio account SID. */
+  readonly account: string;
+  /** Page id, or `whatsapp:+…`. */
+  readonly address: string;
+  readonly credentials: Credentials;
+}
+
+export interface Identity {
+  readonly type: 'psid' | 'phone' | 'whatsapp_user';
+  readonly value: string;
+}
+
+export type MediaKind = 'image' | 'video' | 'audio' | 'file' | 'sticker';
+export type MessageKind =
+  MediaKind | 'text' | 'location' | 'contact' | 'template' | 'postback' | 'shared' | 'unsupported';
+
+export interface RemoteMedia {
+  readonly kind: MediaKind;
+  readonly url: string;
+  /** What the provider says it is; never trusted. */
+  readonly contentType: string | null;
+  readonly name: string | null;
+}
+
+export interface Party {
+  /** Exactly what a reply goes to. */
+  readonly address: string;
+  readonly identities: readonly Identity[];
+  /** The name the webhook brought, if any. */
+  readonly name: string | null;
+}
+
+interface EventBase {
+  /** Our side: which channel it is for. */
+  readonly account: string;
+  readonly address: string;
+  /** When it happened by the provider's clock (ISO text), or null when the provider does not tell. */
+  readonly at: string | null;
+}
+
+/** The contact wrote, or an outbound message was reported back to us (`echo`). */
+export interface MessageEvent extends EventBase {
+  readonly type: 'message';
+  readonly contact: Party;
+  readonly providerMessageId: string;
+  readonly kind: MessageKind;
+  readonly text: string;
+  readonly media: readonly RemoteMedia[];
+  readonly replyToProviderId: string | null;
+  /** Null for what the contact wrote. */
+  readonly echo: {
+    /** Our message id when the echo carries it. */
+    readonly messageId: string | null;
+    /** Where it was sent from, e.g. `page_inbox`, `other_app`, or `own_app` when it came from us. */
+    readonly source: string;
+  } | null;
+  /** Whether it opens the reply window. */
+  readonly opensWindow: boolean;
+  /** The event as it came (JSON text), kept for what we cannot show. */
+  readonly raw: string;
+}
+
+export type DeliveryStatus = 'sent' | 'delivered' | 'read' | 'failed';
+
+/** The provider reports what became of a message of ours. */
+export interface StatusEvent extends EventBase {
+  readonly type: 'status';
+  readonly contact: Party | null;
+  /** One message; or null when `through` speaks of all up to a time. */
+  readonly providerMessageId: string | null;
+  /** Our own message id, if it travelled along. */
+  readonly messageId: string | null;
+  /** ISO text: every outbound message up to this time (Messenger's watermark). */
+  readonly through: string | null;
+  readonly status: DeliveryStatus;
+  readonly failure: SendFailure | null;
+}
+
+/** Something we know but do nothing about, counted under `reason`. */
+export interface IgnoredEvent extends EventBase {
+  readonly type: 'ignored';
+  readonly reason: string;
+}
+
+/** An event that could not be read at all: kept raw, listed, and never in its neighbours' way (I-06). */
+export interface UnreadableEvent {
+  readonly type: 'unreadable';
+  readonly account: string | null;
+  readonly address: string | null;
+  readonly reason: string;
+  readonly raw: string;
+}
+
+export type InboundEvent = MessageEvent | StatusEvent | IgnoredEvent | UnreadableEvent;
+
+/** A webhook as it came in. */
+export interface WebhookRequest {
+  /** Path with query, exactly as received. */
+  readonly pathAndQuery: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+/** Words for a failed send: `code` names the sentence `failed.<code>` in `locales/`. */
+export interface SendFailure {
+  readonly code: string;
+  readonly providerCode: string | null;
+}
+
+export interface OutboundAttachment {
+  readonly kind: MediaKind;
+  readonly contentType: string;
+  readonly name: string;
+  readonly size: number;
+  /** Signed address of ours that the provider may fetch it from. */
+  readonly url: string;
+  readonly bytes: () => Promise<Buffer>;
+}
+
+export interface OutboundMessage {
+  /** Our message id; travels along so that an echo or a status can name it. */
+  readonly messageId: string;
+  readonly to: string;
+  readonly text: string;
+  readonly attachment: OutboundAttachment | null;
+  readonly replyToProviderId: string | null;
+  /** When the contact last opened the window (ISO text), for providers that must say how they reply. */
+  readonly windowOpenedAt: string | null;
+  readonly now: string;
+  readonly statusUrl: string;
+}
+
+/** A send that was accepted. Everything else is thrown as UpstreamError whose `reason` is a SendFailure code. */
+export interface Accepted {
+  readonly providerMessageId: string;
+  readonly status: 'sent' | 'delivered';
+}
+
+export interface HistoryMessage {
+  readonly providerMessageId: string;
+  readonly direction: 'inbound' | 'outbound';
+  readonly text: string;
+  readonly at: string;
+  /** Status of an outbound one, when the provider tells. */
+  readonly status: DeliveryStatus | null;
+  readonly failure: SendFailure | null;
+}
+
+export interface Profile {
+  readonly name: string | null;
+  readonly avatarUrl: string | null;
+}
+
+export interface Capabilities {
+  /** Length of the reply window in ms. */
+  readonly replyWindowMs: number;
+  /** Longest text, in UTF-16 units as the provider counts. */
+  readonly maxText: number;
+  readonly attachments: boolean;
+  readonly templates: boolean;
+}
+
+/** Where a media download may go and which credentials its first host gets (C6). */
+export interface MediaRules {
+  /** May this host be fetched from? Host in lower case, without port. */
+  readonly allows: (host: string) => boolean;
+  /** Headers for exactly this address; empty for every host that must not see our credentials. */
+  readonly headersFor: (url: URL) => Readonly<Record<string, string>>;
+}
+
+export interface Provider {
+  readonly name: ProviderName;
+  readonly capabilities: Capabilities;
+  /** Vendor JSON or form to events. Never throws: what it cannot read becomes `unreadable`, what it does not know `unsupported`. */
+  parse(request: { body: Buffer; pathAndQuery: string }): InboundEvent[];
+  send(channel: ChannelAccess, message: OutboundMessage): Promise<Accepted>;
+  mediaRules(channel: ChannelAccess): MediaRules;
+  /** Messages with this contact since a time, newest first; used to settle a send whose outcome is unknown (C8). */
+  recentMessages(channel: ChannelAccess, contactAddress: string, since: string): Promise<HistoryMessage[]>;
+  /** Name and picture, or nulls when the provider refuses; throws UpstreamError when asking again may help. */
+  profile?(channel: ChannelAccess, contactAddress: string): Promise<Profile>;
+  disconnect?(channel: ChannelAccess): Promise<void>;
+}
+
+/** What a provider is built with. */
+export interface ProviderDeps {
+  readonly send: Send;
+  /** The app's own public address. */
+  readonly publicUrl: string;
+}

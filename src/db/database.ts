@@ -1,0 +1,469 @@
+// The connection and its transactions: the only way to the database, alike on SQLite and PostgreSQL.
+// On SQLite the ORM has one connection, and transactions that overlap on it silently lose committed rows; so every write
+// goes through one first-in-first-out writer there, and reads for screens use a second, read-only connection.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { Client } from 'pg';
+import { DataSource, type DataSourceOptions, type EntityManager, type EntitySchema, type QueryRunner } from 'typeorm';
+import type { Log } from '../base/log.ts';
+import { migrations } from './migrations.ts';
+import { tables } from './tables.ts';
+
+export type Value = string | number | null;
+
+export interface Reader {
+  readonly kind: 'sqlite' | 'postgres';
+  /** Rows of one statement, columns in camelCase. `?` marks a parameter on both databases. */
+  query<Row = Record<string, Value>>(sql: string, parameters?: readonly Value[]): Promise<Row[]>;
+  /** The first row, or nothing. */
+  one<Row = Record<string, Value>>(sql: string, parameters?: readonly Value[]): Promise<Row | undefined>;
+}
+
+export interface Tx extends Reader {
+  /** The ORM's own repositories, inside this transaction. */
+  readonly manager: EntityManager;
+  /** Inserts whole rows. With `orIgnore` a row that breaks a unique rule is left out, silently. */
+  insert<Row extends object>(
+    table: EntitySchema<Row>,
+    rows: Row | readonly Row[],
+    options?: { orIgnore?: boolean },
+  ): Promise<void>;
+  /** Runs `work` as the last thing before the commit, once for each `key`. */
+  beforeCommit(key: string, work: (tx: Tx) => Promise<void>): void;
+  /** Runs `work` after the commit, and never otherwise. It must not throw. */
+  afterCommit(work: () => void): void;
+}
+
+export interface Database {
+  readonly kind: 'sqlite' | 'postgres';
+  /** All of `work` or nothing of it. No network and no waiting inside. A nested call is an error. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** The same, but what is asked for at the same time shares one commit; one that fails, fails alone. For load. */
+  grouped<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Inserts rows asked for at the same time in one statement and one commit; one that fails, fails alone. For intake. */
+  insertGrouped<Row extends object>(table: EntitySchema<Row>, row: Row): Promise<void>;
+  /** Reads what is committed. */
+  read<T>(work: (reader: Reader) => Promise<T>): Promise<T>;
+  /** Tells other processes on the same database; on SQLite there are none. */
+  notify(topic: string, text: string): void;
+  /** Hears what other processes tell. Returns a function that stops it. */
+  listen(topic: string, hear: (text: string) => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** `sqlite:PATH` or `postgres://…` */
+  readonly url: string;
+  readonly log: Log;
+  /** A tool beside a running server: does not claim the file as its own and does not change the schema. */
+  readonly beside?: boolean;
+  /** Largest number of connections, PostgreSQL only. */
+  readonly poolSize?: number;
+}
+
+const maxGroup = 256;
+const insideTransaction = new AsyncLocalStorage<true>();
+
+/** Opens the database and brings its schema up to date. Throws when the schema is newer than this program. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  return options.url.startsWith('postgres') ? openPostgres(options) : openSqlite(options);
+}
+
+async function openSqlite(options: DatabaseOptions): Promise<Database> {
+  const path = resolve(options.url.replace(/^sqlite:/, ''));
+  mkdirSync(dirname(path), { recursive: true });
+  const unlock = options.beside ? () => undefined : claimFile(path);
+  const common = { type: 'better-sqlite3', database: path, entities: tables, statementCacheSize: 500 } as const;
+  const writer = new DataSource({
+    ...common,
+    migrations,
+    migrationsTransactionMode: 'each',
+    enableWAL: true,
+    // The driver is compiled to lower this to NORMAL for WAL files, with the first access (stack.md; I-02).
+    prepareDatabase: (database: Sqlite.Database) => {
+      database.pragma('synchronous = FULL');
+      database.pragma('busy_timeout = 10000');
+      database.pragma('secure_delete = ON');
+      database.pragma('cache_size = -16000');
+    },
+  });
+  let reader: DataSource | undefined;
+  try {
+    await writer.initialize();
+    await migrate(writer, options);
+    await writer.query('PRAGMA synchronous = FULL');
+    reader = await new DataSource({
+      ...common,
+      readonly: true,
+      prepareDatabase: (database: Sqlite.Database) => void database.pragma('busy_timeout = 10000'),
+    }).initialize();
+  } catch (error) {
+    if (writer.isInitialized) await writer.destroy();
+    unlock();
+    throw error;
+  }
+  const opened = reader;
+
+  let tail: Promise<unknown> = Promise.resolve();
+  const exclusively = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = tail.then(work, work);
+    tail = result.catch(() => undefined);
+    return result;
+  };
+  const runner = writer.createQueryRunner();
+  const readRunner = opened.createQueryRunner();
+  return assemble({
+    kind: 'sqlite',
+    run: (work) => exclusively(() => inTransaction(runner, 'sqlite', work)),
+    read: (work) => work(readerOf(readRunner, 'sqlite')),
+    notify: () => undefined,
+    listen: () => () => undefined,
+    close: async () => {
+      await exclusively(() => Promise.resolve());
+      await runner.release();
+      await readRunner.release();
+      await opened.destroy();
+      await writer.destroy();
+      unlock();
+    },
+  });
+}
+
+/** Holds a lock that the operating system gives back when this process dies, however it dies (D-13). */
+function claimFile(path: string): () => void {
+  if (path.endsWith(':memory:')) return () => undefined;
+  const lock = new Sqlite(`${path}.lock`, { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    lock.close();
+    throw new Error('another process is already using this database file', { cause });
+  }
+  return () => void lock.close();
+}
+
+async function openPostgres(options: DatabaseOptions): Promise<Database> {
+  const source = new DataSource({
+    type: 'postgres',
+    url: options.url,
+    entities: tables,
+    migrations,
+    migrationsTransactionMode: 'each',
+    poolSize: options.poolSize ?? 12,
+    connectTimeoutMS: 3_000,
+    // Without a listener a restart of the server ends this process.
+    poolErrorHandler: () => options.log.warn('a database connection broke'),
+    extra: { connectionTimeoutMillis: 3_000, keepAlive: true, options: '-c synchronous_commit=on' },
+  } satisfies DataSourceOptions);
+  try {
+    await source.initialize();
+    await migrate(source, options);
+  } catch (error) {
+    if (source.isInitialized) await source.destroy();
+    throw error;
+  }
+  const wires = openWires(options);
+  return assemble({
+    kind: 'postgres',
+    run: async (work) => {
+      const runner = source.createQueryRunner();
+      try {
+        return await inTransaction(runner, 'postgres', work);
+      } finally {
+        await runner.release();
+      }
+    },
+    read: async (work) => {
+      const runner = source.createQueryRunner('master');
+      try {
+        return await work(readerOf(runner, 'postgres'));
+      } finally {
+        await runner.release();
+      }
+    },
+    notify: (topic, text) => {
+      source.query('select pg_notify($1, $2)', [topic, text]).catch(() => options.log.warn('could not notify'));
+    },
+    listen: wires.listen,
+    close: async () => {
+      await wires.close();
+      await source.destroy();
+    },
+  });
+}
+
+/** A connection of its own that hears `notify`; comes back by itself. Correctness never depends on it. */
+function openWires(options: DatabaseOptions): { listen: Database['listen']; close: () => Promise<void> } {
+  const hearers = new Map<string, Set<(text: string) => void>>();
+  let client: Client | undefined;
+  let closed = false;
+  const connect = async (): Promise<void> => {
+    if (closed) return;
+    const next = new Client({ connectionString: options.url, connectionTimeoutMillis: 3_000 });
+    const again = (): void => {
+      if (client !== next) return;
+      client = undefined;
+      next.end().catch(() => undefined);
+      if (!closed) setTimeout(() => void connect(), 500).unref();
+    };
+    client = next;
+    next.on('error', again);
+    next.on('end', again);
+    next.on('notification', ({ channel, payload }) => hearers.get(channel)?.forEach((hear) => hear(payload ?? '')));
+    try {
+      await next.connect();
+      for (const topic of hearers.keys()) await next.query(`listen ${topic}`);
+    } catch {
+      again();
+    }
+  };
+  return {
+    listen: (topic, hear) => {
+      const known = hearers.get(topic);
+      if (known) known.add(hear);
+      else {
+        hearers.set(topic, new Set([hear]));
+        if (client) client.query(`listen ${topic}`).catch(() => undefined);
+        else void connect();
+      }
+      return () => void hearers.get(topic)?.delete(hear);
+    },
+    close: async () => {
+      closed = true;
+      await client?.end().catch(() => undefined);
+    },
+  };
+}
+
+async function migrate(source: DataSource, options: DatabaseOptions): Promise<void> {
+  const postgres = source.options.type === 'postgres';
+  const runner = source.createQueryRunner();
+  try {
+    // Several processes may start at once: one changes the schema, the others wait.
+    if (postgres && !options.beside) await runner.query('select pg_advisory_lock(7210001)');
+    await refuseNewerSchema(runner, postgres);
+    if (!options.beside) await source.runMigrations();
+  } finally {
+    if (postgres && !options.beside) await runner.query('select pg_advisory_unlock(7210001)').catch(() => undefined);
+    await runner.release();
+  }
+}
+
+async function refuseNewerSchema(runner: QueryRunner, postgres: boolean): Promise<void> {
+  const exists = (await runner.query(
+    postgres
+      ? `select 1 from information_schema.tables where table_schema = current_schema() and table_name = 'migrations'`
+      : `select 1 from sqlite_master where type = 'table' and name = 'migrations'`,
+  )) as unknown[];
+  if (exists.length === 0) return;
+  const known = new Set(migrations.map((migration) => migration.name));
+  const applied = (await runner.query('select name from migrations')) as { name: string }[];
+  if (applied.some(({ name }) => !known.has(name))) {
+    throw new Error('this database was written by a newer version of the app; start that version, or restore a backup');
+  }
+}
+
+interface Engine {
+  readonly kind: 'sqlite' | 'postgres';
+  readonly run: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+  readonly read: Database['read'];
+  readonly notify: Database['notify'];
+  readonly listen: Database['listen'];
+  readonly close: () => Promise<void>;
+}
+
+function assemble(engine: Engine): Database {
+  const grouped = createGrouping(engine);
+  const insertGrouped = createInsertGrouping(engine);
+  let open = true;
+  const guard = <T>(work: () => Promise<T>): Promise<T> => {
+    if (!open) return Promise.reject(new Error('the database is closed'));
+    if (insideTransaction.getStore()) return Promise.reject(new Error('a transaction is open already'));
+    return work();
+  };
+  return {
+    kind: engine.kind,
+    transaction: (work) => guard(() => engine.run(work)),
+    grouped: (work) => guard(() => grouped(work)),
+    insertGrouped: (table, row) => guard(() => insertGrouped(table, row)),
+    read: (work) => engine.read(work),
+    notify: engine.notify,
+    listen: engine.listen,
+    close: async () => {
+      open = false;
+      await engine.close();
+    },
+  };
+}
+
+interface Waiting {
+  readonly work: (tx: Tx) => Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Collects what arrives while a group is being written. A group that fails is run again one by one. */
+function createGrouping(engine: Engine): <T>(work: (tx: Tx) => Promise<T>) => Promise<T> {
+  const waiting: Waiting[] = [];
+  let writing = false;
+  const alone = async (item: Waiting): Promise<void> => {
+    try {
+      item.resolve(await engine.run(item.work));
+    } catch (error) {
+      item.reject(error);
+    }
+  };
+  const drain = async (): Promise<void> => {
+    writing = true;
+    await new Promise(setImmediate);
+    while (waiting.length > 0) {
+      const group = waiting.splice(0, maxGroup);
+      try {
+        const results = await engine.run(async (tx) => {
+          const all: unknown[] = [];
+          for (const item of group) all.push(await item.work(tx));
+          return all;
+        });
+        group.forEach((item, index) => item.resolve(results[index]));
+      } catch (error) {
+        if (group.length === 1) group[0]!.reject(error);
+        else for (const item of group) await alone(item);
+      }
+    }
+    writing = false;
+  };
+  return <T>(work: (tx: Tx) => Promise<T>) =>
+    new Promise<T>((resolve, reject) => {
+      waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      if (!writing) void drain();
+    });
+}
+
+interface WaitingRow {
+  readonly table: EntitySchema<object>;
+  readonly row: object;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function createInsertGrouping(
+  engine: Engine,
+): <Row extends object>(table: EntitySchema<Row>, row: Row) => Promise<void> {
+  const waiting: WaitingRow[] = [];
+  let writing = false;
+  const write = async (rows: readonly WaitingRow[]): Promise<void> => {
+    try {
+      await engine.run(async (tx) => {
+        for (const table of new Set(rows.map((item) => item.table))) {
+          const ofTable = rows.filter((item) => item.table === table).map((item) => item.row);
+          await tx.insert(table, ofTable);
+        }
+      });
+      rows.forEach((item) => item.resolve());
+    } catch (error) {
+      if (rows.length === 1) return rows[0]!.reject(error);
+      const middle = Math.ceil(rows.length / 2);
+      await write(rows.slice(0, middle));
+      await write(rows.slice(middle));
+    }
+  };
+  const drain = async (): Promise<void> => {
+    writing = true;
+    await new Promise(setImmediate);
+    while (waiting.length > 0) await write(waiting.splice(0, maxGroup));
+    writing = false;
+  };
+  return (table, row) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ table: table as unknown as EntitySchema<object>, row, resolve, reject });
+      if (!writing) void drain();
+    });
+}
+
+interface OpenTx extends Tx {
+  finish(): Promise<void>;
+  committed(): void;
+}
+
+async function inTransaction<T>(runner: QueryRunner, kind: Reader['kind'], work: (tx: Tx) => Promise<T>): Promise<T> {
+  const tx = openTx(runner, kind);
+  await runner.startTransaction();
+  let result: T;
+  try {
+    result = await insideTransaction.run(true, async () => {
+      const value = await work(tx);
+      await tx.finish();
+      return value;
+    });
+    await runner.commitTransaction();
+  } catch (error) {
+    if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+    throw error;
+  }
+  tx.committed();
+  return result;
+}
+
+function openTx(runner: QueryRunner, kind: Reader['kind']): OpenTx {
+  const before = new Map<string, (tx: Tx) => Promise<void>>();
+  const after: (() => void)[] = [];
+  const tx: OpenTx = {
+    ...readerOf(runner, kind),
+    manager: runner.manager,
+    insert: async (table, rows, options) => {
+      const values = (Array.isArray(rows) ? rows : [rows]) as never[];
+      if (values.length === 0) return;
+      const insert = runner.manager.createQueryBuilder().insert().into(table).values(values).updateEntity(false);
+      await (options?.orIgnore ? insert.orIgnore() : insert).execute();
+    },
+    beforeCommit: (key, work) => void (before.has(key) || before.set(key, work)),
+    afterCommit: (work) => void after.push(work),
+    finish: async () => {
+      for (const [key, work] of before) {
+        before.delete(key);
+        await work(tx);
+      }
+    },
+    committed: () => after.forEach((work) => work()),
+  };
+  return tx;
+}
+
+function readerOf(runner: QueryRunner, kind: Reader['kind']): Reader {
+  const query: Reader['query'] = async (sql, parameters = []) => {
+    const rows: unknown = await runner.query(kind === 'postgres' ? numbered(sql) : sql, [...parameters]);
+    // For `update … returning` the PostgreSQL driver answers [rows, count].
+    const list = Array.isArray(rows) && rows.length === 2 && Array.isArray(rows[0]) ? (rows[0] as unknown[]) : rows;
+    return (Array.isArray(list) ? list : []).map((row) => camelRow(row as Record<string, unknown>)) as never[];
+  };
+  return { kind, query, one: async (sql, parameters) => (await query<never>(sql, parameters))[0] };
+}
+
+const numberedStatements = new Map<string, string>();
+
+function numbered(sql: string): string {
+  let known = numberedStatements.get(sql);
+  if (known === undefined) {
+    let count = 0;
+    known = sql.replace(/\?/g, () => `$${++count}`);
+    if (numberedStatements.size < 2_000) numberedStatements.set(sql, known);
+  }
+  return known;
+}
+
+const camelNames = new Map<string, string>();
+
+function camelRow(row: Record<string, unknown>): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const name in row) {
+    let camel = camelNames.get(name);
+    if (camel === undefined) {
+      camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+      camelNames.set(name, camel);
+    }
+    result[camel] = row[name];
+  }
+  return result;
+}

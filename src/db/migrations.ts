@@ -1,0 +1,4 @@
+// Every change of the schema, in order. A migration is written once and never edited after a release.
+import { Initial1795500000000 } from '../../migrations/1795500000000-initial.ts';
+
+export const migrations = [Initial1795500000000];

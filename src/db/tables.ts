@@ -1,0 +1,667 @@
+// Every table: the type of its rows and its schema. Ids are text, times UTC ISO-8601 text, flags 0 or 1, JSON text.
+import { EntitySchema, type EntitySchemaColumnOptions } from 'typeorm';
+
+export type Flag = 0 | 1;
+
+export interface CompanyRow {
+  /** Pipedrive's company id, as text. */
+  id: string;
+  name: string;
+  /** `acme` of acme.pipedrive.com. */
+  domain: string;
+  /** JSON of `CompanySettings` (companies/settings.ts). */
+  settings: string;
+  /** Number of the newest change: unbroken per company. */
+  changeNumber: number;
+  /** When the data is erased, after the last user uninstalled (A3). */
+  eraseAt: string | null;
+  createdAt: string;
+}
+
+export interface UserRow {
+  companyId: string;
+  /** Pipedrive's user id, as text. */
+  id: string;
+  name: string;
+  email: string;
+  avatarUrl: string | null;
+  language: string;
+  timeZone: string;
+  isAdmin: Flag;
+  available: Flag;
+  /** JSON of the notification switches. */
+  notifications: string;
+  createdAt: string;
+}
+
+/** One user's grant. Gone when he uninstalls. */
+export interface InstallationRow {
+  companyId: string;
+  userId: string;
+  sealedAccessToken: string;
+  sealedRefreshToken: string;
+  accessExpiresAt: string;
+  scope: string;
+  apiDomain: string;
+  /** `reconnect` when Pipedrive answered invalid_grant: no more calls until he installs again (A4). */
+  state: 'active' | 'reconnect';
+  /** Who refreshes the token now, and until when the others wait for him. */
+  refreshLeaseUntil: string | null;
+  installedAt: string;
+  refreshedAt: string;
+}
+
+export interface OauthStateRow {
+  /** Hash of the `state` value. */
+  id: string;
+  kind: 'pipedrive' | 'meta';
+  /** Hash of the value in the browser's cookie that this state is bound to. */
+  browserHash: string;
+  companyId: string | null;
+  userId: string | null;
+  /** Where to go afterwards: a path of ours; or the login this state belongs to. */
+  next: string;
+  expiresAt: string;
+}
+
+export interface SessionRow {
+  /** Hash of the session token. */
+  id: string;
+  companyId: string;
+  userId: string;
+  kind: 'extension' | 'page';
+  createdAt: string;
+  expiresAt: string;
+}
+
+/** What Pipedrive said of a company's daily token budget. */
+export interface TokenBudgetRow {
+  companyId: string;
+  dailyLimit: number | null;
+  remaining: number | null;
+  /** No call but urgent ones before this time. */
+  blockedUntil: string | null;
+  updatedAt: string;
+}
+
+export interface ChannelRow {
+  id: string;
+  companyId: string;
+  ownerId: string;
+  provider: 'messenger' | 'whatsapp';
+  /** Page id, or Twilio account SID. */
+  account: string;
+  /** Page id, or `whatsapp:+…`: what webhooks call us. */
+  address: string;
+  name: string;
+  avatarUrl: string | null;
+  visibility: 'shared' | 'private';
+  /** JSON of the provider's credentials, sealed; null once disconnected. */
+  sealedCredentials: string | null;
+  state: 'connected' | 'broken' | 'disconnected';
+  /** Machine word of what is broken, e.g. `token_expired`. */
+  brokenReason: string | null;
+  /** JSON of health facts (inbox/connect.ts). */
+  facts: string;
+  lastInboundAt: string | null;
+  lastOutboundAt: string | null;
+  createdAt: string;
+  disconnectedAt: string | null;
+}
+
+/** A Facebook Login that has not been used up: its Pages can be chosen. */
+export interface MessengerLoginRow {
+  id: string;
+  companyId: string;
+  userId: string;
+  /** App-scoped id of the person at Facebook. */
+  facebookUserId: string | null;
+  /** JSON of the Pages with their tokens, sealed; null until the callback came. */
+  sealedPages: string | null;
+  expiresAt: string;
+}
+
+export interface ContactRow {
+  id: string;
+  companyId: string;
+  channelId: string;
+  name: string;
+  /** Exactly what we reply to. */
+  address: string;
+  avatarMediaKey: string | null;
+  /** When the profile was last asked for. */
+  profileAt: string | null;
+  createdAt: string;
+}
+
+export interface ContactIdentityRow {
+  channelId: string;
+  type: 'psid' | 'phone' | 'whatsapp_user';
+  value: string;
+  contactId: string;
+}
+
+export interface ConversationRow {
+  id: string;
+  companyId: string;
+  channelId: string;
+  contactId: string;
+  status: 'open' | 'closed';
+  assigneeId: string | null;
+  lastMessageId: string | null;
+  lastMessageAt: string;
+  /** When the contact last did something that opens the reply window. */
+  lastInboundAt: string | null;
+  replyUntil: string | null;
+  /** How many inbound messages there ever were; unread is this less the viewer's `readCount`. */
+  inboundCount: number;
+  /** Set while it is deleted (V7); cleared by a new message. */
+  deletedAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface ReadMarkRow {
+  conversationId: string;
+  userId: string;
+  companyId: string;
+  /** `inboundNumber` of the newest inbound message he has read. */
+  readCount: number;
+  /** The newest message of any direction he has seen. */
+  throughMessageId: string;
+}
+
+export type MessageStatus = 'received' | 'queued' | 'sent' | 'delivered' | 'read' | 'failed' | 'unknown';
+export type MessageKind =
+  | 'text'
+  | 'image'
+  | 'video'
+  | 'audio'
+  | 'file'
+  | 'sticker'
+  | 'location'
+  | 'contact'
+  | 'template'
+  | 'postback'
+  | 'shared'
+  | 'unsupported';
+
+export interface MessageRow {
+  id: string;
+  companyId: string;
+  channelId: string;
+  conversationId: string;
+  direction: 'inbound' | 'outbound';
+  authorKind: 'contact' | 'user' | 'external';
+  authorId: string | null;
+  authorName: string;
+  kind: MessageKind;
+  text: string;
+  status: MessageStatus;
+  errorCode: string | null;
+  providerCode: string | null;
+  providerMessageId: string | null;
+  clientMessageId: string | null;
+  /** The provider's id of the message this one answers. */
+  replyToProviderId: string | null;
+  /** JSON list of `{emoji, by}`. */
+  reactions: string;
+  /** Order by arrival among the inbound ones of its conversation; null for outbound. */
+  inboundNumber: number | null;
+  /** The event as it came, for kinds we cannot show. */
+  raw: string | null;
+  /** When it was written, by the provider's clock if it tells; the thread is ordered by this, then by id. */
+  createdAt: string;
+  /** Outbound: when the provider took it. */
+  sentAt: string | null;
+  /** Outbound: how often we tried. */
+  attempts: number;
+}
+
+/** A status that came before the message it belongs to is known (C7). */
+export interface EarlyStatusRow {
+  channelId: string;
+  providerMessageId: string;
+  status: MessageStatus;
+  providerCode: string | null;
+  at: string;
+}
+
+export interface AttachmentRow {
+  id: string;
+  companyId: string;
+  /** Null until the upload is sent. */
+  messageId: string | null;
+  position: number;
+  kind: 'image' | 'video' | 'audio' | 'file' | 'sticker';
+  contentType: string;
+  name: string;
+  size: number | null;
+  width: number | null;
+  height: number | null;
+  state: 'pending' | 'ready' | 'failed';
+  /** Where the provider has it; may be a signed link, so never shown or logged. */
+  sourceUrl: string | null;
+  mediaKey: string | null;
+  uploadedBy: string | null;
+  createdAt: string;
+}
+
+/** A provider's message id that was erased, so that a replayed webhook does not bring it back (V7). */
+export interface ErasedMessageRow {
+  channelId: string;
+  providerMessageHash: string;
+}
+
+export interface LinkRow {
+  id: string;
+  companyId: string;
+  conversationId: string;
+  type: 'person' | 'lead' | 'deal';
+  recordId: string;
+  title: string;
+  /** JSON of what the screens show of the record. */
+  details: string;
+  state: 'active' | 'broken';
+  createdBy: string;
+  createdAt: string;
+  removedAt: string | null;
+}
+
+/** A record being created on a user's demand, so that a repeated demand makes no second one (L4). */
+export interface RecordRequestRow {
+  companyId: string;
+  /** The caller's idempotency key, and the part of it: `…/person`, `…/deal`. */
+  id: string;
+  conversationId: string;
+  type: 'person' | 'lead' | 'deal';
+  title: string;
+  state: 'creating' | 'created' | 'failed';
+  recordId: string | null;
+  startedAt: string;
+}
+
+export interface NoteRow {
+  id: string;
+  companyId: string;
+  linkId: string;
+  /** Pipedrive's id; null while the outcome of its creation is unknown. */
+  pipedriveNoteId: string | null;
+  /** `writing` before the first answer, `open` while it takes messages, `closed` after. */
+  state: 'writing' | 'open' | 'closed';
+  /** A mark inside the note's text by which a lost creation is found again. */
+  mark: string;
+  /** Hash of the content as Pipedrive returned it after our last write (H3). */
+  contentHash: string | null;
+  /** Whose token wrote it. */
+  authorId: string | null;
+  windowUntil: string;
+  createdAt: string;
+}
+
+/** Which note of a link holds a message: at most one (H4). */
+export interface NotedMessageRow {
+  linkId: string;
+  messageId: string;
+  noteId: string;
+  /** 0 until Pipedrive has confirmed the write. */
+  confirmed: Flag;
+}
+
+export interface TimelineEntryRow {
+  id: string;
+  companyId: string;
+  conversationId: string;
+  kind: string;
+  byKind: 'user' | 'contact' | 'app';
+  byId: string | null;
+  byName: string;
+  /** JSON. */
+  details: string;
+  createdAt: string;
+}
+
+/** Something that changed, for the streams. The shape is read when it is sent. */
+export interface ChangeRow {
+  companyId: string;
+  number: number;
+  kind: string;
+  conversationId: string | null;
+  /** Id of the message, channel or user it is about. */
+  subjectId: string | null;
+  createdAt: string;
+}
+
+export interface JobRow {
+  id: string;
+  task: string;
+  /** JSON. */
+  payload: string;
+  lane: string | null;
+  mergeKey: string | null;
+  runAt: string;
+  /** A merged job waits no longer than this. */
+  latestAt: string | null;
+  attempts: number;
+  leaseUntil: string | null;
+  leaseOwner: string | null;
+  parkedAt: string | null;
+  /** Machine words of the last failure. */
+  error: string | null;
+  correlationId: string | null;
+  createdAt: string;
+}
+
+export interface AuditEntryRow {
+  id: string;
+  companyId: string;
+  userId: string | null;
+  act: string;
+  /** JSON. */
+  details: string;
+  createdAt: string;
+}
+
+type Columns<Row> = { readonly [Field in keyof Row]-?: EntitySchemaColumnOptions };
+
+const id: EntitySchemaColumnOptions = { type: 'text', primary: true };
+const text: EntitySchemaColumnOptions = { type: 'text' };
+const maybeText: EntitySchemaColumnOptions = { type: 'text', nullable: true };
+const number: EntitySchemaColumnOptions = { type: 'integer' };
+const maybeNumber: EntitySchemaColumnOptions = { type: 'integer', nullable: true };
+const idNumber: EntitySchemaColumnOptions = { type: 'integer', primary: true };
+
+function table<Row extends object>(name: string, columns: Columns<Row>): EntitySchema<Row> {
+  const named = Object.entries<EntitySchemaColumnOptions>(columns).map(([field, column]) => [
+    field,
+    { ...column, name: field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) },
+  ]);
+  return new EntitySchema<Row>({ name, tableName: name, columns: Object.fromEntries(named) as Columns<Row> });
+}
+
+export const Company = table<CompanyRow>('company', {
+  id,
+  name: text,
+  domain: text,
+  settings: text,
+  changeNumber: number,
+  eraseAt: maybeText,
+  createdAt: text,
+});
+/** `user` is a reserved word in SQL. */
+export const User = table<UserRow>('app_user', {
+  companyId: id,
+  id,
+  name: text,
+  email: text,
+  avatarUrl: maybeText,
+  language: text,
+  timeZone: text,
+  isAdmin: number,
+  available: number,
+  notifications: text,
+  createdAt: text,
+});
+export const Installation = table<InstallationRow>('installation', {
+  companyId: id,
+  userId: id,
+  sealedAccessToken: text,
+  sealedRefreshToken: text,
+  accessExpiresAt: text,
+  scope: text,
+  apiDomain: text,
+  state: text,
+  refreshLeaseUntil: maybeText,
+  installedAt: text,
+  refreshedAt: text,
+});
+export const OauthState = table<OauthStateRow>('oauth_state', {
+  id,
+  kind: text,
+  browserHash: text,
+  companyId: maybeText,
+  userId: maybeText,
+  next: text,
+  expiresAt: text,
+});
+export const Session = table<SessionRow>('session', {
+  id,
+  companyId: text,
+  userId: text,
+  kind: text,
+  createdAt: text,
+  expiresAt: text,
+});
+export const TokenBudget = table<TokenBudgetRow>('token_budget', {
+  companyId: id,
+  dailyLimit: maybeNumber,
+  remaining: maybeNumber,
+  blockedUntil: maybeText,
+  updatedAt: text,
+});
+export const Channel = table<ChannelRow>('channel', {
+  id,
+  companyId: text,
+  ownerId: text,
+  provider: text,
+  account: text,
+  address: text,
+  name: text,
+  avatarUrl: maybeText,
+  visibility: text,
+  sealedCredentials: maybeText,
+  state: text,
+  brokenReason: maybeText,
+  facts: text,
+  lastInboundAt: maybeText,
+  lastOutboundAt: maybeText,
+  createdAt: text,
+  disconnectedAt: maybeText,
+});
+export const MessengerLogin = table<MessengerLoginRow>('messenger_login', {
+  id,
+  companyId: text,
+  userId: text,
+  facebookUserId: maybeText,
+  sealedPages: maybeText,
+  expiresAt: text,
+});
+export const Contact = table<ContactRow>('contact', {
+  id,
+  companyId: text,
+  channelId: text,
+  name: text,
+  address: text,
+  avatarMediaKey: maybeText,
+  profileAt: maybeText,
+  createdAt: text,
+});
+export const ContactIdentity = table<ContactIdentityRow>('contact_identity', {
+  channelId: id,
+  type: id,
+  value: id,
+  contactId: text,
+});
+export const Conversation = table<ConversationRow>('conversation', {
+  id,
+  companyId: text,
+  channelId: text,
+  contactId: text,
+  status: text,
+  assigneeId: maybeText,
+  lastMessageId: maybeText,
+  lastMessageAt: text,
+  lastInboundAt: maybeText,
+  replyUntil: maybeText,
+  inboundCount: number,
+  deletedAt: maybeText,
+  createdAt: text,
+  updatedAt: text,
+});
+export const ReadMark = table<ReadMarkRow>('read_mark', {
+  conversationId: id,
+  userId: id,
+  companyId: text,
+  readCount: number,
+  throughMessageId: text,
+});
+export const Message = table<MessageRow>('message', {
+  id,
+  companyId: text,
+  channelId: text,
+  conversationId: text,
+  direction: text,
+  authorKind: text,
+  authorId: maybeText,
+  authorName: text,
+  kind: text,
+  text,
+  status: text,
+  errorCode: maybeText,
+  providerCode: maybeText,
+  providerMessageId: maybeText,
+  clientMessageId: maybeText,
+  replyToProviderId: maybeText,
+  reactions: text,
+  inboundNumber: maybeNumber,
+  raw: maybeText,
+  createdAt: text,
+  sentAt: maybeText,
+  attempts: number,
+});
+export const EarlyStatus = table<EarlyStatusRow>('early_status', {
+  channelId: id,
+  providerMessageId: id,
+  status: id,
+  providerCode: maybeText,
+  at: text,
+});
+export const Attachment = table<AttachmentRow>('attachment', {
+  id,
+  companyId: text,
+  messageId: maybeText,
+  position: number,
+  kind: text,
+  contentType: text,
+  name: text,
+  size: maybeNumber,
+  width: maybeNumber,
+  height: maybeNumber,
+  state: text,
+  sourceUrl: maybeText,
+  mediaKey: maybeText,
+  uploadedBy: maybeText,
+  createdAt: text,
+});
+export const ErasedMessage = table<ErasedMessageRow>('erased_message', { channelId: id, providerMessageHash: id });
+export const Link = table<LinkRow>('link', {
+  id,
+  companyId: text,
+  conversationId: text,
+  type: text,
+  recordId: text,
+  title: text,
+  details: text,
+  state: text,
+  createdBy: text,
+  createdAt: text,
+  removedAt: maybeText,
+});
+export const RecordRequest = table<RecordRequestRow>('record_request', {
+  companyId: id,
+  id,
+  conversationId: text,
+  type: text,
+  title: text,
+  state: text,
+  recordId: maybeText,
+  startedAt: text,
+});
+export const Note = table<NoteRow>('note', {
+  id,
+  companyId: text,
+  linkId: text,
+  pipedriveNoteId: maybeText,
+  state: text,
+  mark: text,
+  contentHash: maybeText,
+  authorId: maybeText,
+  windowUntil: text,
+  createdAt: text,
+});
+export const NotedMessage = table<NotedMessageRow>('noted_message', {
+  linkId: id,
+  messageId: id,
+  noteId: text,
+  confirmed: number,
+});
+export const TimelineEntry = table<TimelineEntryRow>('timeline_entry', {
+  id,
+  companyId: text,
+  conversationId: text,
+  kind: text,
+  byKind: text,
+  byId: maybeText,
+  byName: text,
+  details: text,
+  createdAt: text,
+});
+export const Change = table<ChangeRow>('change', {
+  companyId: id,
+  number: idNumber,
+  kind: text,
+  conversationId: maybeText,
+  subjectId: maybeText,
+  createdAt: text,
+});
+export const Job = table<JobRow>('job', {
+  id,
+  task: text,
+  payload: text,
+  lane: maybeText,
+  mergeKey: maybeText,
+  runAt: text,
+  latestAt: maybeText,
+  attempts: number,
+  leaseUntil: maybeText,
+  leaseOwner: maybeText,
+  parkedAt: maybeText,
+  error: maybeText,
+  correlationId: maybeText,
+  createdAt: text,
+});
+export const AuditEntry = table<AuditEntryRow>('audit_entry', {
+  id,
+  companyId: text,
+  userId: maybeText,
+  act: text,
+  details: text,
+  createdAt: text,
+});
+
+export const tables: EntitySchema[] = [
+  Company,
+  User,
+  Installation,
+  OauthState,
+  Session,
+  TokenBudget,
+  Channel,
+  MessengerLogin,
+  Contact,
+  ContactIdentity,
+  Conversation,
+  ReadMark,
+  Message,
+  EarlyStatus,
+  Attachment,
+  ErasedMessage,
+  Link,
+  RecordRequest,
+  Note,
+  NotedMessage,
+  TimelineEntry,
+  Change,
+  Job,
+  AuditEntry,
+] as unknown as EntitySchema[];
