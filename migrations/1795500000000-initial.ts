@@ -161,6 +161,7 @@ const statements = [
     raw text,
     created_at text not null,
     sent_at text,
+    sending_at text,
     attempts integer not null
   )`,
   // A provider's message is stored once, however often and from wherever it comes (I-05).
@@ -168,14 +169,6 @@ const statements = [
   `create unique index message_by_client on message (conversation_id, client_message_id)`,
   `create index message_in_thread on message (conversation_id, created_at, id)`,
   `create index message_unsettled on message (status, company_id) where status in ('queued', 'unknown')`,
-  `create table early_status (
-    channel_id text not null,
-    provider_message_id text not null,
-    status text not null,
-    provider_code text,
-    at text not null,
-    primary key (channel_id, provider_message_id, status)
-  )`,
   `create table attachment (
     id text not null primary key,
     company_id text not null,
@@ -208,6 +201,8 @@ const statements = [
     title text not null,
     details text not null,
     state text not null,
+    after_message_id text not null,
+    history_complete integer not null,
     created_by text not null,
     created_at text not null,
     removed_at text

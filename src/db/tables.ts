@@ -214,17 +214,10 @@ export interface MessageRow {
   createdAt: string;
   /** Outbound: when the provider took it. */
   sentAt: string | null;
-  /** Outbound: how often we tried. */
+  /** Outbound: set while a call to the provider is under way; still set after a crash, its outcome is unknown (C8). */
+  sendingAt: string | null;
+  /** Outbound: how often the provider was asked. */
   attempts: number;
-}
-
-/** A status that came before the message it belongs to is known (C7). */
-export interface EarlyStatusRow {
-  channelId: string;
-  providerMessageId: string;
-  status: MessageStatus;
-  providerCode: string | null;
-  at: string;
 }
 
 export interface AttachmentRow {
@@ -263,6 +256,10 @@ export interface LinkRow {
   /** JSON of what the screens show of the record. */
   details: string;
   state: 'active' | 'broken';
+  /** Newest message when it was linked; what arrived later (its id is greater) goes into notes as it comes. */
+  afterMessageId: string;
+  /** Whether every message that belongs into this link's notes stands in one (H9). */
+  historyComplete: Flag;
   createdBy: string;
   createdAt: string;
   removedAt: string | null;
@@ -527,14 +524,8 @@ export const Message = table<MessageRow>('message', {
   raw: maybeText,
   createdAt: text,
   sentAt: maybeText,
+  sendingAt: maybeText,
   attempts: number,
-});
-export const EarlyStatus = table<EarlyStatusRow>('early_status', {
-  channelId: id,
-  providerMessageId: id,
-  status: id,
-  providerCode: maybeText,
-  at: text,
 });
 export const Attachment = table<AttachmentRow>('attachment', {
   id,
@@ -563,6 +554,8 @@ export const Link = table<LinkRow>('link', {
   title: text,
   details: text,
   state: text,
+  afterMessageId: text,
+  historyComplete: number,
   createdBy: text,
   createdAt: text,
   removedAt: maybeText,
@@ -653,7 +646,6 @@ export const tables: EntitySchema[] = [
   Conversation,
   ReadMark,
   Message,
-  EarlyStatus,
   Attachment,
   ErasedMessage,
   Link,

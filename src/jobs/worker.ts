@@ -1,0 +1,307 @@
+// The loop: claim, run, settle. Leases are renewed while a handler runs; stopping drains what has begun.
+import { timeText, type Clock } from '../base/clock.ts';
+import { UpstreamError } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
+import { withContext, type Log } from '../base/log.ts';
+import type { Metrics } from '../base/metrics.ts';
+import type { Database } from '../db/database.ts';
+import type { JobRow } from '../db/tables.ts';
+import {
+  claim,
+  complete,
+  park,
+  putBack,
+  type BatchTask,
+  type Outcome,
+  type Queue,
+  type RunningJob,
+  type Task,
+} from './queue.ts';
+
+/** A task with its deps bound, as the worker runs it. */
+export interface BoundTask {
+  readonly name: string;
+  readonly maxAttempts: number;
+  readonly run: (row: JobRow, job: RunningJob) => Promise<Outcome | void>;
+  readonly runBatch?: (rows: readonly JobRow[], jobs: readonly RunningJob[]) => Promise<void>;
+}
+
+export function bindTask<Deps, Payload>(task: Task<Deps, Payload>, deps: Deps): BoundTask {
+  return {
+    name: task.name,
+    maxAttempts: task.maxAttempts,
+    run: (row, job) => task.run(deps, task.shape.parse(JSON.parse(row.payload)), job),
+  };
+}
+
+export function bindBatchTask<Deps, Payload>(task: BatchTask<Deps, Payload>, deps: Deps): BoundTask {
+  const runBatch: BoundTask['runBatch'] = (rows, jobs) =>
+    task.runBatch(
+      deps,
+      rows.map((row, index) => ({
+        payload: task.shape.parse(JSON.parse(row.payload)),
+        job: jobs[index]!,
+        createdAt: row.createdAt,
+        correlationId: row.correlationId,
+      })),
+    );
+  return { name: task.name, maxAttempts: task.maxAttempts, run: (row, job) => runBatch([row], [job]), runBatch };
+}
+
+export interface WorkerDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly queue: Queue;
+  readonly tasks: readonly BoundTask[];
+}
+
+export interface Worker {
+  start(): void;
+  /** Takes no more and waits for what runs, at most `graceMs`; what is left returns by its lease. */
+  stop(graceMs: number): Promise<void>;
+  /** Resolves when nothing is due and nothing runs. For tests and for commands. */
+  idle(): Promise<void>;
+}
+
+const leaseMs = 30_000;
+const renewMs = 10_000;
+const claimLimit = 128;
+const maxRunning = 256;
+const pollMs = 1_000;
+
+/** Wait before try 2, 3, …; then the last again. With up to a fifth more at random. */
+const delaysMs = [500, 2_000, 8_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000];
+
+export function createWorker(deps: WorkerDeps): Worker {
+  const tasks = new Map(deps.tasks.map((task) => [task.name, task]));
+  const owner = newId();
+  const running = new Set<Promise<void>>();
+  const held = new Map<string, JobRow>();
+  let stopping = false;
+  let loop: Promise<void> | undefined;
+  let renewals: NodeJS.Timeout | undefined;
+  let woken = false;
+  let nap: AbortController | undefined;
+  const wake = (): void => {
+    woken = true;
+    nap?.abort();
+  };
+
+  const takeSome = async (): Promise<JobRow[]> => {
+    const times = { now: timeText(deps.clock), leaseUntil: timeText(deps.clock, leaseMs) };
+    return deps.db.transaction((tx) => claim(tx, owner, times, Math.min(claimLimit, maxRunning - held.size)));
+  };
+
+  const turn = async (): Promise<void> => {
+    while (!stopping) {
+      woken = false;
+      let rows: JobRow[] = [];
+      try {
+        if (held.size < maxRunning) rows = await takeSome();
+      } catch (error) {
+        deps.log.error({ err: error }, 'cannot take jobs');
+        await deps.clock.sleep(pollMs);
+      }
+      for (const lane of lanes(rows, (task) => tasks.get(task)?.runBatch !== undefined)) {
+        for (const row of lane) held.set(row.id, row);
+        const work = runLane(lane).finally(() => {
+          for (const row of lane) held.delete(row.id);
+          running.delete(work);
+          wake();
+        });
+        running.add(work);
+      }
+      if (rows.length === 0 && !woken && !stopping) {
+        nap = new AbortController();
+        await deps.clock.sleep(await untilNextMs(), nap.signal);
+        nap = undefined;
+      }
+    }
+  };
+
+  const untilNextMs = async (): Promise<number> => {
+    const next = await deps.db
+      .read((reader) =>
+        reader.one<{ runAt: string | null }>(
+          'select min(run_at) as run_at from job where parked_at is null and lease_until is null',
+        ),
+      )
+      .catch(() => undefined);
+    if (!next?.runAt) return pollMs;
+    return Math.max(5, Math.min(pollMs, Date.parse(next.runAt) - deps.clock.now().getTime()));
+  };
+
+  /** Jobs of one lane one by one; jobs without a lane of one batch task together; the rest each for itself. */
+  const runLane = async (rows: readonly JobRow[]): Promise<void> => {
+    const batch = rows.length > 1 && rows[0]!.lane === null ? tasks.get(rows[0]!.task)?.runBatch : undefined;
+    if (batch) {
+      try {
+        await batch(
+          rows,
+          rows.map((row) => runningJob(row)),
+        );
+        deps.metrics.jobs.inc({ task: rows[0]!.task, outcome: 'done' }, rows.length);
+        return;
+      } catch (error) {
+        deps.log.info({ err: error, task: rows[0]!.task, jobs: rows.length }, 'batch failed, trying one by one');
+      }
+    }
+    for (const [index, row] of rows.entries()) {
+      const finished = await runOne(row);
+      if (!finished && row.lane !== null) {
+        await giveBack(rows.slice(index + 1));
+        return;
+      }
+    }
+  };
+
+  const runningJob = (row: JobRow, mark?: () => void): RunningJob => ({
+    id: row.id,
+    attempts: row.attempts,
+    lastAttempt: row.attempts >= (tasks.get(row.task)?.maxAttempts ?? 1),
+    done: async (tx) => {
+      await complete(tx, row);
+      mark?.();
+    },
+  });
+
+  const runOne = (row: JobRow): Promise<boolean> =>
+    withContext(
+      { jobId: row.id, task: row.task, ...(row.correlationId ? { correlationId: row.correlationId } : {}) },
+      async () => {
+        const begun = performance.now();
+        let completed = false;
+        try {
+          const task = tasks.get(row.task);
+          if (!task) throw new Error('no such task');
+          const outcome = await task.run(
+            row,
+            runningJob(row, () => (completed = true)),
+          );
+          const ms = Math.round(performance.now() - begun);
+          if (outcome) {
+            await deps.db.transaction((tx) =>
+              putBack(tx, row, {
+                runAt: timeText(deps.clock, outcome.againInMs),
+                attempts: row.attempts - 1,
+                error: null,
+              }),
+            );
+            deps.metrics.jobs.inc({ task: row.task, outcome: 'again' });
+            deps.log.debug({ ms, againInMs: outcome.againInMs }, 'job waits');
+            return false;
+          }
+          if (!completed) await deps.db.grouped((tx) => complete(tx, row));
+          deps.metrics.jobs.inc({ task: row.task, outcome: 'done' });
+          deps.log.debug({ ms }, 'job done');
+          return true;
+        } catch (error) {
+          return await fail(row, error);
+        }
+      },
+    );
+
+  /** Answers whether the lane may go on: yes when the job was given up on. */
+  const fail = async (row: JobRow, error: unknown): Promise<boolean> => {
+    const words = errorWords(error);
+    const last = row.attempts >= (tasks.get(row.task)?.maxAttempts ?? 1);
+    try {
+      if (last) {
+        await deps.db.transaction((tx) => park(tx, row, timeText(deps.clock), words));
+        deps.metrics.jobs.inc({ task: row.task, outcome: 'parked' });
+        deps.log.error({ err: error, attempts: row.attempts }, 'job parked');
+        return true;
+      }
+      const delayMs = retryDelay(row.attempts, error);
+      await deps.db.transaction((tx) =>
+        putBack(tx, row, { runAt: timeText(deps.clock, delayMs), attempts: row.attempts, error: words }),
+      );
+      deps.metrics.jobs.inc({ task: row.task, outcome: 'retry' });
+      const level = error instanceof UpstreamError ? 'info' : 'warn';
+      deps.log[level]({ err: error, attempts: row.attempts, delayMs }, 'job will be tried again');
+    } catch (cause) {
+      deps.log.error({ err: cause }, 'cannot settle a job; its lease will return it');
+    }
+    return false;
+  };
+
+  const giveBack = async (rows: readonly JobRow[]): Promise<void> => {
+    if (rows.length === 0) return;
+    try {
+      await deps.db.transaction(async (tx) => {
+        for (const row of rows)
+          await putBack(tx, row, { runAt: row.runAt, attempts: row.attempts - 1, error: row.error });
+      });
+    } catch (cause) {
+      deps.log.error({ err: cause }, 'cannot give jobs back; their leases will return them');
+    }
+  };
+
+  const renew = async (): Promise<void> => {
+    const ids = [...held.keys()];
+    if (ids.length === 0) return;
+    await deps.db
+      .transaction((tx) =>
+        tx.query(`update job set lease_until = ? where lease_owner = ? and id in (${ids.map(() => '?').join(', ')})`, [
+          timeText(deps.clock, leaseMs),
+          owner,
+          ...ids,
+        ]),
+      )
+      .catch((error: unknown) => deps.log.warn({ err: error }, 'cannot renew leases'));
+  };
+
+  const unlisten = deps.queue.onWake(wake);
+  return {
+    start: () => {
+      loop ??= turn();
+      renewals ??= setInterval(() => void renew(), renewMs).unref();
+    },
+    stop: async (graceMs) => {
+      stopping = true;
+      wake();
+      unlisten();
+      await loop;
+      await Promise.race([Promise.all(running), deps.clock.sleep(graceMs)]);
+      clearInterval(renewals);
+    },
+    idle: async () => {
+      for (;;) {
+        await Promise.all(running);
+        const due = await deps.db.read((reader) =>
+          reader.one('select 1 from job where parked_at is null and run_at <= ? limit 1', [timeText(deps.clock)]),
+        );
+        if (!due && running.size === 0) return;
+        wake();
+        await deps.clock.sleep(5);
+      }
+    },
+  };
+}
+
+/** What runs one after another: the jobs of one lane, and the fresh ones of one batch task. Every other job is alone. */
+function lanes(rows: readonly JobRow[], isBatch: (task: string) => boolean): JobRow[][] {
+  const groups = new Map<string, JobRow[]>();
+  for (const row of rows) {
+    const alone = row.lane === null && (!isBatch(row.task) || row.attempts > 1);
+    const name = alone ? `job ${row.id}` : row.lane === null ? `task ${row.task}` : `lane ${row.lane}`;
+    const known = groups.get(name);
+    if (known) known.push(row);
+    else groups.set(name, [row]);
+  }
+  return [...groups.values()];
+}
+
+function retryDelay(attempts: number, error: unknown): number {
+  const planned = delaysMs[Math.min(attempts, delaysMs.length) - 1]!;
+  const asked = error instanceof UpstreamError ? (error.retryAfterMs ?? 0) : 0;
+  return Math.round(Math.max(planned, asked) * (1 + Math.random() / 5));
+}
+
+/** Machine words only: a foreign message may hold what must not be stored. */
+function errorWords(error: unknown): string {
+  if (error instanceof UpstreamError) return error.message.slice(0, 200);
+  return error instanceof Error ? error.name : typeof error;
+}
