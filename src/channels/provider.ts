@@ -138,7 +138,6 @@ export interface OutboundMessage {
   /** When the contact last opened the window (ISO text), for providers that must say how they reply. */
   readonly windowOpenedAt: string | null;
   readonly now: string;
-  readonly statusUrl: string;
 }
 
 /** A send that was accepted. Everything else is thrown as UpstreamError whose `reason` is a SendFailure code. */
@@ -182,6 +181,10 @@ export interface MediaRules {
 export interface Provider {
   readonly name: ProviderName;
   readonly capabilities: Capabilities;
+  /** Whose a webhook says it is, before anything is proven; null when the app's own secret proves it. */
+  claim(request: WebhookRequest): { account: string; address: string } | null;
+  /** Checks the signature over the bytes as they came and the configured public address (C3). */
+  verify(request: WebhookRequest, credentials: Credentials | null): boolean;
   /** Vendor JSON or form to events. Never throws: what it cannot read becomes `unreadable`, what it does not know `unsupported`. */
   parse(request: { body: Buffer; pathAndQuery: string }): InboundEvent[];
   send(channel: ChannelAccess, message: OutboundMessage): Promise<Accepted>;
@@ -190,7 +193,51 @@ export interface Provider {
   recentMessages(channel: ChannelAccess, contactAddress: string, since: string): Promise<HistoryMessage[]>;
   /** Name and picture, or nulls when the provider refuses; throws UpstreamError when asking again may help. */
   profile?(channel: ChannelAccess, contactAddress: string): Promise<Profile>;
+  /** Stops the provider from sending us webhooks of this channel. */
   disconnect?(channel: ChannelAccess): Promise<void>;
+}
+
+export interface WhatsappSender {
+  readonly sid: string;
+  /** `whatsapp:+…` */
+  readonly address: string;
+  readonly name: string;
+  readonly online: boolean;
+}
+
+/** What became of telling the provider our webhook addresses. */
+export type WebhookSetup = 'set' | 'manual' | 'foreign';
+
+export interface WhatsappProvider extends Provider {
+  /** Throws UpstreamError `refused` with reason `credentials_rejected` when the account does not take them. */
+  checkCredentials(credentials: { accountSid: string; authToken: string }): Promise<{ name: string }>;
+  listSenders(credentials: { accountSid: string; authToken: string }): Promise<WhatsappSender[]>;
+  /** Tells Twilio where to send; leaves an address of somebody else alone. */
+  setWebhooks(credentials: { accountSid: string; authToken: string }, senderSid: string): Promise<WebhookSetup>;
+}
+
+export interface MessengerPage {
+  readonly id: string;
+  readonly name: string;
+  readonly token: string;
+  /** What is missing for it to be connected, e.g. `tasks`; null when nothing is. */
+  readonly missing: string | null;
+}
+
+export interface MessengerProvider extends Provider {
+  /** The login dialog's address for a `state`. */
+  authorizeUrl(state: string): string;
+  /** A code from the dialog to the person and his Pages. Throws UpstreamError with reason `permissions_missing` naming them. */
+  finishLogin(code: string): Promise<{ facebookUserId: string; pages: MessengerPage[] }>;
+  subscribe(page: { id: string; token: string }): Promise<void>;
+  /** The answer to Meta's GET check, or null to refuse it. */
+  handshake(query: Readonly<Record<string, string | string[] | undefined>>): string | null;
+}
+
+export interface Providers {
+  readonly whatsapp: WhatsappProvider;
+  /** Null when Messenger is switched off. */
+  readonly messenger: MessengerProvider | null;
 }
 
 /** What a provider is built with. */

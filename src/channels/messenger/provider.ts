@@ -1,0 +1,52 @@
+// Facebook Messenger for Pages, put together from its parts.
+import type { Send } from '../../base/http.ts';
+import type { MediaRules, MessengerProvider } from '../provider.ts';
+import { recentMessages } from './history.ts';
+import { authorizeUrl, finishLogin, subscribe, unsubscribe } from './login.ts';
+import { readProfile } from './profile.ts';
+import { sendMessage } from './send.ts';
+import { answerHandshake, parseWebhook, verifyWebhook } from './webhook.ts';
+
+export interface MessengerSettings {
+  readonly appId: string;
+  readonly appSecret: string;
+  readonly verifyToken: string;
+  readonly graphUrl: string;
+  readonly graphVersion: string;
+  readonly loginUrl: string;
+  readonly loginConfigId: string | null;
+  /** Whether Meta granted the feature Human Agent: 7 days instead of 24 hours. */
+  readonly humanAgent: boolean;
+}
+
+export interface MessengerDeps extends MessengerSettings {
+  readonly send: Send;
+  readonly publicUrl: string;
+}
+
+const hourMs = 3_600_000;
+const mediaHosts = ['fbcdn.net', 'fbsbx.com', 'facebook.com'];
+const mediaRules: MediaRules = {
+  allows: (host) => mediaHosts.some((known) => host === known || host.endsWith(`.${known}`)),
+  headersFor: () => ({}),
+};
+
+export function createMessenger(deps: MessengerDeps): MessengerProvider {
+  return {
+    name: 'messenger',
+    // "less than 2000 characters" (Send API Reference).
+    capabilities: { replyWindowMs: (deps.humanAgent ? 7 * 24 : 24) * hourMs, maxText: 1_999, attachments: true, templates: false },
+    claim: () => null,
+    verify: (request) => verifyWebhook(deps.appSecret, request),
+    parse: (request) => parseWebhook(deps.appId, request.body),
+    send: (channel, message) => sendMessage(deps, channel, message),
+    mediaRules: () => mediaRules,
+    recentMessages: (channel, contactAddress, since) => recentMessages(deps, channel, contactAddress, since),
+    profile: (channel, contactAddress) => readProfile(deps, channel, contactAddress),
+    disconnect: (channel) => unsubscribe(deps, channel),
+    authorizeUrl: (state) => authorizeUrl(deps, state),
+    finishLogin: (code) => finishLogin(deps, code),
+    subscribe: (page) => subscribe(deps, page),
+    handshake: (query) => answerHandshake(query, deps.verifyToken),
+  };
+}

@@ -1,0 +1,34 @@
+// WhatsApp by Twilio, put together from its parts.
+import type { Send } from '../../base/http.ts';
+import type { WhatsappProvider } from '../provider.ts';
+import { recentMessages } from './history.ts';
+import { mediaRules } from './media.ts';
+import { sendMessage } from './send.ts';
+import { checkCredentials, listSenders, setWebhooks } from './setup.ts';
+import { claimWebhook, parseWebhook, verifyWebhook } from './webhook.ts';
+
+export interface WhatsappSettings {
+  readonly send: Send;
+  readonly publicUrl: string;
+  /** Replaces the origin of api., content. and messaging.twilio.com; stand-ins only. */
+  readonly apiUrl: string | null;
+}
+
+const dayMs = 24 * 3_600_000;
+
+export function createWhatsapp(settings: WhatsappSettings): WhatsappProvider {
+  return {
+    name: 'whatsapp',
+    // "Body" takes 1,600 characters on every channel (Messages resource).
+    capabilities: { replyWindowMs: dayMs, maxText: 1_600, attachments: true, templates: false },
+    claim: claimWebhook,
+    verify: (request, credentials) => verifyWebhook(settings.publicUrl, request, credentials),
+    parse: parseWebhook,
+    send: (channel, message) => sendMessage(settings, channel, message),
+    mediaRules: (channel) => mediaRules(settings, channel),
+    recentMessages: (channel, contactAddress, since) => recentMessages(settings, channel, contactAddress, since),
+    checkCredentials: (credentials) => checkCredentials(settings, credentials),
+    listSenders: (credentials) => listSenders(settings, credentials),
+    setWebhooks: (credentials, senderSid) => setWebhooks(settings, credentials, senderSid),
+  };
+}

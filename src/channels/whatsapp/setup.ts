@@ -1,0 +1,66 @@
+// Connecting a WhatsApp sender: are the credentials right, which senders are there, and where do webhooks go.
+import { z } from 'zod';
+import { UpstreamError } from '../../base/errors.ts';
+import type { WebhookSetup, WhatsappSender } from '../provider.ts';
+import { twilioClient, type TwilioAccount } from './client.ts';
+import type { WhatsappSettings } from './provider.ts';
+
+const accountShape = z.object({ friendlyName: z.string().nullish(), status: z.string() });
+
+/** Account SID and primary auth token, checked against the account itself (Accounts resource). */
+export async function checkCredentials(settings: WhatsappSettings, account: TwilioAccount): Promise<{ name: string }> {
+  if (!/^AC[0-9a-f]{32}$/i.test(account.accountSid) || account.authToken.length < 16) throw rejected();
+  try {
+    const client = await twilioClient(settings, account);
+    const found = accountShape.parse(await client.api.v2010.accounts(account.accountSid).fetch());
+    if (found.status !== 'active') throw rejected('account_suspended');
+    return { name: found.friendlyName ?? account.accountSid };
+  } catch (error) {
+    const refused = error instanceof UpstreamError && (error.kind === 'reconnect' || [401, 403, 404].includes(error.status ?? 0));
+    throw refused ? rejected() : error;
+  }
+}
+
+function rejected(reason = 'credentials_rejected'): UpstreamError {
+  return new UpstreamError('twilio', 'refused', { reason });
+}
+
+/** All WhatsApp senders of the account (Senders API v2); none where the account cannot use that API. */
+export async function listSenders(settings: WhatsappSettings, account: TwilioAccount): Promise<WhatsappSender[]> {
+  const client = await twilioClient(settings, account);
+  const found = await client.messaging.v2.channelsSenders.list({ channel: 'whatsapp', pageSize: 100, limit: 500 });
+  return found.map((sender) => ({
+    sid: sender.sid,
+    address: sender.senderId,
+    name: profileName(sender.profile) ?? sender.senderId.replace('whatsapp:', ''),
+    online: String(sender.status).startsWith('ONLINE'),
+  }));
+}
+
+function profileName(profile: unknown): string | undefined {
+  const name = (profile as { name?: unknown } | null | undefined)?.name;
+  return typeof name === 'string' && name.trim() !== '' ? name : undefined;
+}
+
+const webhookShape = z.record(z.string(), z.unknown());
+
+/** Retries are asked for in the fragment, which is no part of the signature (Webhooks: connection overrides). */
+const overrides = '#rc=5&rp=all&ct=2000&rt=4000';
+
+/** Reads what is set, and writes our addresses into it, unless somebody else's stand there. */
+export async function setWebhooks(settings: WhatsappSettings, account: TwilioAccount, senderSid: string): Promise<WebhookSetup> {
+  const client = await twilioClient(settings, account);
+  const sender = await client.messaging.v2.channelsSenders(senderSid).fetch();
+  const before = webhookShape.safeParse(sender.webhook ?? {}).data ?? {};
+  const present = before.callback_url ?? before.callbackUrl;
+  if (typeof present === 'string' && present !== '' && !present.startsWith(`${settings.publicUrl}/`)) return 'foreign';
+  const webhook = {
+    callback_url: `${settings.publicUrl}/webhooks/twilio${overrides}`,
+    callback_method: 'POST',
+    status_callback_url: `${settings.publicUrl}/webhooks/twilio/status${overrides}`,
+    status_callback_method: 'POST',
+  };
+  // The SDK passes the body through as it is: the names must be the wire's own (dossier section 9.4).
+  await client.messaging.v2.channelsSenders(senderSid).update({ webhook } as never);
+  return 'set';
+}

@@ -1,0 +1,168 @@
+// Twilio's webhooks: whose they are, whether they are genuine, and what they say.
+import { validateRequest } from 'twilio/lib/webhooks/webhooks.js';
+import type {
+  Credentials,
+  Identity,
+  InboundEvent,
+  MediaKind,
+  MessageKind,
+  Party,
+  RemoteMedia,
+  WebhookRequest,
+} from '../provider.ts';
+import { failureCode } from './errors.ts';
+
+const accountSid = /^AC[0-9a-fA-F]{32}$/;
+const messageSid = /^(SM|MM)[0-9a-fA-F]{32}$/;
+/** A number, or the business-scoped id of somebody who hides it: `CC.` and up to 128 letters and digits (Key concepts). */
+const whatsappAddress = /^whatsapp:(\+\d{5,20}|[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128})$/;
+const maxNameLength = 255;
+const statusPath = '/webhooks/twilio/status';
+
+/** The fields of a form. Of a name that comes twice the last counts, in the signature's input all of them do (W-06). */
+function fieldsOf(body: Buffer): Map<string, string> {
+  return new Map(new URLSearchParams(body.toString('utf8')));
+}
+
+export function claimWebhook(request: WebhookRequest): { account: string; address: string } | null {
+  const fields = fieldsOf(request.body);
+  const account = fields.get('AccountSid');
+  const address = isStatus(request.pathAndQuery) ? fields.get('From') : fields.get('To');
+  return account && address && accountSid.test(account) ? { account, address } : null;
+}
+
+export function verifyWebhook(publicUrl: string, request: WebhookRequest, credentials: Credentials | null): boolean {
+  const signature = request.headers['x-twilio-signature'];
+  const tokens = [credentials?.authToken, credentials?.previousAuthToken].filter((token) => !!token) as string[];
+  if (typeof signature !== 'string' || tokens.length === 0) return false;
+  const parameters = Object.create(null) as Record<string, string | string[]>;
+  for (const [name, value] of new URLSearchParams(request.body.toString('utf8'))) {
+    const known = parameters[name];
+    parameters[name] = known === undefined ? value : [...(Array.isArray(known) ? known : [known]), value];
+  }
+  const url = publicUrl + request.pathAndQuery;
+  return tokens.some((token) => validateRequest(token, signature, url, parameters));
+}
+
+export function parseWebhook(request: { body: Buffer; pathAndQuery: string }): InboundEvent[] {
+  const fields = fieldsOf(request.body);
+  const account = fields.get('AccountSid') ?? '';
+  const raw = JSON.stringify(Object.fromEntries(fields));
+  try {
+    return [isStatus(request.pathAndQuery) ? statusEvent(fields, account, request.pathAndQuery) : messageEvent(fields, account, raw)];
+  } catch {
+    return [{ type: 'unreadable', account, address: fields.get('To') ?? null, reason: 'malformed', raw }];
+  }
+}
+
+function isStatus(pathAndQuery: string): boolean {
+  return pathAndQuery.split('?')[0] === statusPath;
+}
+
+function messageEvent(fields: Map<string, string>, account: string, raw: string): InboundEvent {
+  const address = fields.get('To') ?? '';
+  const from = fields.get('From') ?? '';
+  const sid = fields.get('MessageSid') ?? fields.get('SmsMessageSid') ?? '';
+  if (!messageSid.test(sid) || !whatsappAddress.test(from)) {
+    return { type: 'unreadable', account, address, reason: messageSid.test(sid) ? 'sender' : 'message_sid', raw };
+  }
+  const media = mediaOf(fields);
+  const content = contentOf(fields, media);
+  return {
+    type: 'message',
+    account,
+    address,
+    // Twilio's webhooks carry no time.
+    at: null,
+    contact: partyOf(fields, from),
+    providerMessageId: sid,
+    ...content,
+    media,
+    replyToProviderId: fields.get('OriginalRepliedMessageSid') ?? null,
+    echo: null,
+    opensWindow: true,
+    raw,
+  };
+}
+
+function partyOf(fields: Map<string, string>, from: string): Party {
+  const bare = from.slice('whatsapp:'.length);
+  const identities: Identity[] = [];
+  if (bare.startsWith('+')) identities.push({ type: 'phone', value: bare });
+  const userId = (fields.get('ExternalUserId') ?? (bare.startsWith('+') ? '' : from)).replace(/^whatsapp:/, '');
+  if (userId !== '' && whatsappAddress.test(`whatsapp:${userId}`)) identities.push({ type: 'whatsapp_user', value: userId });
+  const name = fields.get('ProfileName')?.replace(/[\r\n]+/g, ' ').trim();
+  return { address: from, identities, name: name ? [...name].slice(0, maxNameLength).join('') : null };
+}
+
+function mediaOf(fields: Map<string, string>): RemoteMedia[] {
+  const told = Number(fields.get('NumMedia') ?? '0');
+  const count = Number.isInteger(told) && told > 0 ? Math.min(told, 10) : 0;
+  return Array.from({ length: count }, (_, index) => index).flatMap((index) => {
+    const url = fields.get(`MediaUrl${index}`);
+    if (!url) return [];
+    const contentType = fields.get(`MediaContentType${index}`) ?? null;
+    return [{ kind: mediaKind(contentType, fields.get('MessageType')), url, contentType, name: null }];
+  });
+}
+
+function mediaKind(contentType: string | null, messageType: string | undefined): MediaKind {
+  if (messageType === 'sticker') return 'sticker';
+  const main = contentType?.split('/')[0];
+  return main === 'image' || main === 'video' || main === 'audio' ? main : 'file';
+}
+
+function contentOf(fields: Map<string, string>, media: readonly RemoteMedia[]): { kind: MessageKind; text: string } {
+  const body = fields.get('Body') ?? '';
+  const type = fields.get('MessageType');
+  const latitude = Number(fields.get('Latitude'));
+  const longitude = Number(fields.get('Longitude'));
+  if (fields.has('Latitude') && Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180) {
+    const lines = [fields.get('Label'), fields.get('Address'), `${latitude}, ${longitude}`];
+    return { kind: 'location', text: lines.filter(Boolean).join('\n') };
+  }
+  const [first] = media;
+  if (first) return { kind: isContactCard(first) ? 'contact' : first.kind, text: body };
+  const pressed = fields.get('ButtonText') ?? fields.get('ListTitle');
+  if (pressed) return { kind: 'postback', text: pressed };
+  if (body === '' || type === 'unsupported') return { kind: 'unsupported', text: body };
+  return { kind: 'text', text: body };
+}
+
+function isContactCard(media: RemoteMedia): boolean {
+  return /^text\/(x-)?vcard/.test(media.contentType ?? '');
+}
+
+function statusEvent(fields: Map<string, string>, account: string, pathAndQuery: string): InboundEvent {
+  const address = fields.get('From') ?? '';
+  const sid = fields.get('MessageSid') ?? fields.get('SmsSid') ?? '';
+  const word = fields.get('MessageStatus') ?? fields.get('SmsStatus') ?? '';
+  const status = statusWords.get(word);
+  if (!status || !messageSid.test(sid)) {
+    return { type: 'ignored', account, address, at: null, reason: quietWords.has(word) ? 'status_on_its_way' : 'status_unknown' };
+  }
+  const code = fields.get('ErrorCode') ?? null;
+  return {
+    type: 'status',
+    account,
+    address,
+    at: null,
+    contact: null,
+    providerMessageId: sid,
+    messageId: new URLSearchParams(pathAndQuery.split('?')[1] ?? '').get('m'),
+    through: null,
+    status,
+    failure: status === 'failed' ? { code: failureCode(code), providerCode: code } : null,
+  };
+}
+
+/** Twilio's words for what became of a message (Message status in callbacks). */
+const statusWords = new Map([
+  ['sent', 'sent'],
+  ['delivered', 'delivered'],
+  ['read', 'read'],
+  ['failed', 'failed'],
+  ['undelivered', 'failed'],
+  ['canceled', 'failed'],
+] as const) as ReadonlyMap<string, 'sent' | 'delivered' | 'read' | 'failed'>;
+const quietWords = new Set(['accepted', 'scheduled', 'queued', 'sending', 'partially_delivered']);

@@ -1,0 +1,216 @@
+// What a user does to a conversation: assign, close, open, read, delete; and the rules for each.
+import { timeText } from '../base/clock.ts';
+import { sha256 } from '../base/crypto.ts';
+import { UserError } from '../base/errors.ts';
+import { requireOwner, visibleChannel, type Viewer } from '../companies/access.ts';
+import type { Reader, Tx } from '../db/database.ts';
+import { ErasedMessage, type ConversationRow, type MessageRow, type UserRow } from '../db/tables.ts';
+import { theApp, type Actor } from './changes.ts';
+import type { InboxDeps } from './deps.ts';
+
+export function actorOf(viewer: Pick<Viewer, 'userId' | 'name'>): Actor {
+  return { kind: 'user', id: viewer.userId, name: viewer.name };
+}
+
+/** A conversation this viewer may see, or `not_found`: what is not his does not exist. */
+export async function conversationFor(reader: Pick<Reader, 'one'>, viewer: Viewer, id: string): Promise<ConversationRow> {
+  const visible = visibleChannel(viewer);
+  const row = await reader.one<ConversationRow>(
+    `select cv.* from conversation cv join channel ch on ch.id = cv.channel_id
+     where cv.id = ? and cv.company_id = ? and cv.deleted_at is null and ${visible.sql}`,
+    [id, viewer.companyId, ...visible.parameters],
+  );
+  if (!row) throw new UserError('not_found');
+  return row;
+}
+
+/** Gives it to an available user who may see it, or to nobody (V3, V4). `expected` is whom the caller believed it to be with. */
+export function assign(
+  deps: InboxDeps,
+  viewer: Viewer,
+  input: { conversationId: string; userId: string | null; expected?: string | null | undefined },
+): Promise<void> {
+  return deps.db.transaction(async (tx) => {
+    const before = await conversationFor(tx, viewer, input.conversationId);
+    if (before.assigneeId === input.userId) return;
+    if (input.userId !== null) await requireAssignable(tx, viewer, before, input.userId);
+    const conversation = await tx.one<ConversationRow>(
+      `update conversation set assignee_id = ?, updated_at = ?
+       where id = ? and coalesce(assignee_id, '') = ? returning *`,
+      [
+        input.userId,
+        timeText(deps.clock),
+        before.id,
+        input.expected === undefined ? (before.assigneeId ?? '') : (input.expected ?? ''),
+      ],
+    );
+    if (!conversation) throw new UserError('assignee_changed', await whoHasIt(tx, before.id));
+    const act = input.userId === null ? 'unassigned' : 'assigned';
+    await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act, by: actorOf(viewer) });
+  });
+}
+
+async function requireAssignable(tx: Tx, viewer: Viewer, conversation: ConversationRow, userId: string): Promise<void> {
+  const user = await tx.one<UserRow>(
+    `select u.* from app_user u join installation i on i.company_id = u.company_id and i.user_id = u.id
+     join channel ch on ch.id = ? and (ch.visibility = 'shared' or ch.owner_id = u.id)
+     where u.company_id = ? and u.id = ?`,
+    [conversation.channelId, viewer.companyId, userId],
+  );
+  if (!user) throw new UserError('invalid', { fields: { userId: 'unknown' } });
+  if (user.available !== 1) throw new UserError('assignee_unavailable', { userId, name: user.name });
+}
+
+/** The present assignee, and who gave it to him last, for the question before overwriting. */
+async function whoHasIt(tx: Tx, conversationId: string): Promise<Record<string, unknown>> {
+  const now = await tx.one<{ id: string | null; name: string | null }>(
+    `select c.assignee_id as id, u.name from conversation c
+     left join app_user u on u.company_id = c.company_id and u.id = c.assignee_id where c.id = ?`,
+    [conversationId],
+  );
+  const last = await tx.one<{ byName: string }>(
+    `select by_name from timeline_entry where conversation_id = ? and kind in ('assigned', 'unassigned') order by id desc limit 1`,
+    [conversationId],
+  );
+  return { assignee: now?.id ? { id: now.id, name: now.name } : null, changedBy: last?.byName ?? null };
+}
+
+/** Closes or opens; the assignee stays (V5). */
+export function changeStatus(
+  deps: InboxDeps,
+  viewer: Viewer,
+  input: { conversationId: string; status: 'open' | 'closed' },
+): Promise<void> {
+  return deps.db.transaction(async (tx) => {
+    const before = await conversationFor(tx, viewer, input.conversationId);
+    if (before.status === input.status) return;
+    const conversation = await tx.one<ConversationRow>(
+      'update conversation set status = ?, updated_at = ? where id = ? returning *',
+      [input.status, timeText(deps.clock), before.id],
+    );
+    const act = input.status === 'closed' ? 'closed' : 'opened';
+    await deps.changes.record(tx, { kind: 'conversation.changed', conversation: conversation!, act, by: actorOf(viewer) });
+  });
+}
+
+/** Marks as read up to a message; never backwards (V8). */
+export function markRead(deps: InboxDeps, viewer: Viewer, input: { conversationId: string; through: string }): Promise<void> {
+  return deps.db.transaction(async (tx) => {
+    const conversation = await conversationFor(tx, viewer, input.conversationId);
+    const through = await tx.one<MessageRow>('select * from message where id = ? and conversation_id = ?', [
+      input.through,
+      conversation.id,
+    ]);
+    if (!through) throw new UserError('not_found');
+    const read = await tx.one<{ count: number | null }>(
+      `select max(inbound_number) as count from message
+       where conversation_id = ? and (created_at < ? or (created_at = ? and id <= ?))`,
+      [conversation.id, through.createdAt, through.createdAt, through.id],
+    );
+    const changed = await tx.query(
+      `insert into read_mark (conversation_id, user_id, company_id, read_count, through_message_id) values (?, ?, ?, ?, ?)
+       on conflict (conversation_id, user_id) do update set read_count = excluded.read_count,
+         through_message_id = excluded.through_message_id
+       where read_mark.read_count < excluded.read_count or read_mark.through_message_id < excluded.through_message_id
+       returning 1 as changed`,
+      [conversation.id, viewer.userId, viewer.companyId, read?.count ?? 0, through.id],
+    );
+    if (changed.length === 0) return;
+    await deps.changes.record(tx, { kind: 'conversation.read', conversation, userId: viewer.userId });
+  });
+}
+
+/** What a deletion would erase. */
+export async function measure(
+  deps: InboxDeps,
+  viewer: Viewer,
+  conversationId: string,
+): Promise<{ messages: number; attachments: number; links: number }> {
+  return deps.db.read(async (reader) => {
+    const { id } = await conversationFor(reader, viewer, conversationId);
+    const sizes = await reader.one<{ messages: number; attachments: number; links: number }>(
+      `select
+         (select cast(count(*) as integer) from message where conversation_id = ?) as messages,
+         (select cast(count(*) as integer) from attachment a join message m on m.id = a.message_id where m.conversation_id = ?) as attachments,
+         (select cast(count(*) as integer) from link where conversation_id = ? and removed_at is null) as links`,
+      [id, id, id],
+    );
+    return sizes!;
+  });
+}
+
+/**
+ * Erases messages, attachments, links and marks for good; only for the channel's owner (V7). The contact stays known, so
+ * that a new message makes the conversation visible again with what came after; what was erased is remembered by its hash.
+ */
+export async function deleteConversation(deps: InboxDeps, viewer: Viewer, conversationId: string): Promise<void> {
+  const mediaKeys = await deps.db.transaction(async (tx) => {
+    const conversation = await conversationFor(tx, viewer, conversationId);
+    const channel = await tx.one<{ ownerId: string }>('select owner_id from channel where id = ?', [conversation.channelId]);
+    requireOwner(viewer, channel!);
+    const messages = await tx.query<{ id: string; providerMessageId: string | null }>(
+      'select id, provider_message_id from message where conversation_id = ?',
+      [conversation.id],
+    );
+    const erased = messages.flatMap(({ providerMessageId }) =>
+      providerMessageId === null
+        ? []
+        : [{ channelId: conversation.channelId, providerMessageHash: sha256(providerMessageId) }],
+    );
+    for (let start = 0; start < erased.length; start += 200) {
+      await tx.insert(ErasedMessage, erased.slice(start, start + 200), { orIgnore: true });
+    }
+    const media = await tx.query<{ mediaKey: string | null }>(
+      `delete from attachment where message_id in (select id from message where conversation_id = ?) returning media_key`,
+      [conversation.id],
+    );
+    const ofLinks = 'select id from link where conversation_id = ?';
+    await tx.query(`delete from noted_message where link_id in (${ofLinks})`, [conversation.id]);
+    await tx.query(`delete from note where link_id in (${ofLinks})`, [conversation.id]);
+    for (const table of ['link', 'record_request', 'read_mark', 'timeline_entry', 'message']) {
+      await tx.query(`delete from ${table} where conversation_id = ?`, [conversation.id]);
+    }
+    const now = timeText(deps.clock);
+    await tx.query(
+      `update conversation set status = 'open', assignee_id = null, last_message_id = null, last_inbound_at = null,
+         reply_until = null, inbound_count = 0, deleted_at = ?, updated_at = ? where id = ?`,
+      [now, now, conversation.id],
+    );
+    await deps.changes.record(tx, {
+      kind: 'conversation.deleted',
+      companyId: conversation.companyId,
+      conversationId: conversation.id,
+      channelId: conversation.channelId,
+      by: actorOf(viewer),
+    });
+    return media.flatMap(({ mediaKey }) => (mediaKey === null ? [] : [mediaKey]));
+  });
+  for (const key of mediaKeys) await deps.removeMedia(key);
+}
+
+/** Removes an own message that was never sent. */
+export function removeFailedMessage(deps: InboxDeps, viewer: Viewer, messageId: string): Promise<void> {
+  return deps.db.transaction(async (tx) => {
+    const message = await tx.one<MessageRow>('select * from message where id = ? and company_id = ?', [
+      messageId,
+      viewer.companyId,
+    ]);
+    if (!message) throw new UserError('not_found');
+    const conversation = await conversationFor(tx, viewer, message.conversationId);
+    if (message.authorId !== viewer.userId || message.direction !== 'outbound') throw new UserError('forbidden');
+    if (message.status !== 'failed') throw new UserError('conflict', { status: message.status });
+    await tx.query('delete from attachment where message_id = ?', [message.id]);
+    await tx.query('delete from noted_message where message_id = ? and confirmed = 0', [message.id]);
+    await tx.query('delete from message where id = ?', [message.id]);
+    const after = await tx.one<ConversationRow>(
+      `update conversation set
+         last_message_id = (select id from message m where m.conversation_id = conversation.id order by created_at desc, id desc limit 1),
+         last_message_at = coalesce((select created_at from message m where m.conversation_id = conversation.id
+           order by created_at desc, id desc limit 1), last_message_at)
+       where id = ? returning *`,
+      [conversation.id],
+    );
+    await deps.changes.record(tx, { kind: 'message.removed', conversation: after!, messageId: message.id });
+    await deps.changes.record(tx, { kind: 'conversation.changed', conversation: after!, act: null, by: theApp });
+  });
+}

@@ -1,0 +1,53 @@
+// What the inbox needs from below, given to it by app.ts.
+import type { Clock } from '../base/clock.ts';
+import type { Vault } from '../base/crypto.ts';
+import type { Log } from '../base/log.ts';
+import type { Metrics } from '../base/metrics.ts';
+import type { ChannelAccess, MediaRules, Provider, ProviderName } from '../channels/provider.ts';
+import type { Database } from '../db/database.ts';
+import type { AttachmentRow, ChannelRow } from '../db/tables.ts';
+import type { Queue } from '../jobs/queue.ts';
+import type { Changes } from './changes.ts';
+
+export interface InboxDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly vault: Vault;
+  readonly queue: Queue;
+  readonly changes: Changes;
+  readonly publicUrl: string;
+  /** Throws `UserError('not_found')` for a provider that is switched off. */
+  readonly provider: (name: ProviderName) => Provider;
+  /** Copies a provider's file to our storage, guarded (C6). */
+  readonly fetchMedia: (url: string, rules: MediaRules) => Promise<FetchedMedia>;
+  readonly mediaBytes: (mediaKey: string) => Promise<Buffer>;
+  readonly removeMedia: (mediaKey: string) => Promise<void>;
+  /** A signed, expiring address: short for a browser, long enough for a provider's queue. */
+  readonly mediaLink: (attachment: Pick<AttachmentRow, 'id' | 'companyId' | 'name'>, purpose: 'browser' | 'provider') => string;
+}
+
+export interface FetchedMedia {
+  readonly mediaKey: string;
+  readonly contentType: string;
+  readonly size: number;
+  readonly width: number | null;
+  readonly height: number | null;
+}
+
+/** Opens a channel's credentials for a call to its provider. Throws when it was disconnected. */
+export function accessOf(deps: Pick<InboxDeps, 'vault'>, channel: ChannelRow): ChannelAccess {
+  if (channel.sealedCredentials === null) throw new Error('the channel is disconnected');
+  const opened: unknown = JSON.parse(deps.vault.open(channel.sealedCredentials, credentialsPlace(channel)));
+  return {
+    account: channel.account,
+    address: channel.address,
+    credentials: opened as ChannelAccess['credentials'],
+  };
+}
+
+/** Where the credentials of a channel are sealed for. */
+export function credentialsPlace(channel: Pick<ChannelRow, 'id' | 'companyId'>): string {
+  return `channel:${channel.companyId}:${channel.id}:credentials`;
+}

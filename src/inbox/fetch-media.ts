@@ -1,0 +1,67 @@
+// Copies an inbound attachment to our storage (C6): provider links expire. A failed copy shows, and never costs the message.
+import { z } from 'zod';
+import { UpstreamError } from '../base/errors.ts';
+import type { Tx } from '../db/database.ts';
+import type { AttachmentRow, ChannelRow, MessageRow } from '../db/tables.ts';
+import { defineTask } from '../jobs/queue.ts';
+import { accessOf, type InboxDeps } from './deps.ts';
+
+/** A provider's media may be not there yet just after its webhook; then it is asked again for some minutes. */
+const maxAttempts = 6;
+
+export const fetchMedia = defineTask(
+  'fetch-media',
+  z.object({ attachmentId: z.string() }),
+  async (deps: InboxDeps, { attachmentId }, job) => {
+    const found = await deps.db.read(async (reader) => {
+      const attachment = await reader.one<AttachmentRow>(`select * from attachment where id = ? and state = 'pending'`, [
+        attachmentId,
+      ]);
+      const channel =
+        attachment &&
+        (await reader.one<ChannelRow>(
+          'select ch.* from channel ch join message m on m.channel_id = ch.id where m.id = ?',
+          [attachment.messageId],
+        ));
+      return attachment && channel ? { attachment, channel } : undefined;
+    });
+    if (!found || found.attachment.sourceUrl === null) return;
+    const { attachment, channel } = found;
+    if (channel.state === 'disconnected') return settle(deps, attachment, { state: 'failed' });
+    try {
+      const rules = deps.provider(channel.provider).mediaRules(accessOf(deps, channel));
+      const media = await deps.fetchMedia(attachment.sourceUrl!, rules);
+      await settle(deps, attachment, { state: 'ready', ...media });
+    } catch (error) {
+      if (error instanceof UpstreamError && error.kind !== 'refused' && !job.lastAttempt) throw error;
+      if (!(error instanceof UpstreamError)) deps.log.warn({ err: error }, 'an attachment could not be fetched');
+      await settle(deps, attachment, { state: 'failed' });
+    }
+  },
+  { maxAttempts },
+);
+
+type Settled =
+  | { state: 'failed' }
+  | { state: 'ready'; mediaKey: string; contentType: string; size: number; width: number | null; height: number | null };
+
+async function settle(deps: InboxDeps, attachment: AttachmentRow, outcome: Settled): Promise<void> {
+  await deps.db.transaction(async (tx) => {
+    if (outcome.state === 'failed') await tx.query(`update attachment set state = 'failed' where id = ?`, [attachment.id]);
+    else {
+      await tx.query(
+        `update attachment set state = 'ready', media_key = ?, content_type = ?, size = ?, width = ?, height = ?,
+           source_url = null where id = ?`,
+        [outcome.mediaKey, outcome.contentType, outcome.size, outcome.width, outcome.height, attachment.id],
+      );
+    }
+    await recordMessage(deps, tx, attachment.messageId);
+  });
+}
+
+async function recordMessage(deps: InboxDeps, tx: Tx, messageId: string | null): Promise<void> {
+  const message = await tx.one<MessageRow>('select * from message where id = ?', [messageId]);
+  if (!message) return;
+  const conversation = { id: message.conversationId, companyId: message.companyId };
+  await deps.changes.record(tx, { kind: 'message.changed', conversation, message });
+}

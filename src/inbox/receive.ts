@@ -1,0 +1,302 @@
+// A contact wrote, or a message sent elsewhere was reported to us. Finds or makes contact and conversation, stores the message once.
+import { z } from 'zod';
+import { later } from '../base/clock.ts';
+import { sha256 } from '../base/crypto.ts';
+import { newId } from '../base/ids.ts';
+import type { Identity, MessageEvent } from '../channels/provider.ts';
+import type { Tx } from '../db/database.ts';
+import {
+  Attachment,
+  Contact,
+  ContactIdentity,
+  Conversation,
+  Message,
+  type ChannelRow,
+  type ConversationRow,
+  type MessageRow,
+} from '../db/tables.ts';
+import { defineTask } from '../jobs/queue.ts';
+import { theApp } from './changes.ts';
+import type { InboxDeps } from './deps.ts';
+import { fetchMedia } from './fetch-media.ts';
+import { fetchProfile } from './fetch-profile.ts';
+
+const party = z.object({
+  address: z.string(),
+  identities: z.array(z.object({ type: z.enum(['psid', 'phone', 'whatsapp_user']), value: z.string() })),
+  name: z.string().nullable(),
+});
+const messageEvent = z.custom<MessageEvent>((value) => {
+  const event = value as Partial<MessageEvent> | null;
+  return event?.type === 'message' && party.safeParse(event.contact).success && typeof event.providerMessageId === 'string';
+});
+
+/** Stores one message of one contact; runs in the contact's lane. */
+export const receiveMessage = defineTask(
+  'receive-message',
+  z.object({ channelId: z.string(), event: messageEvent, receivedAt: z.string() }),
+  async (deps: InboxDeps, { channelId, event, receivedAt }, job) => {
+    await deps.db.grouped(async (tx) => {
+      await storeMessage(deps, tx, { channelId, event, receivedAt });
+      await job.done(tx);
+    });
+  },
+);
+
+interface Found {
+  channel: ChannelRow;
+  conversation: ConversationRow | undefined;
+  contactId: string | undefined;
+  contactName: string | undefined;
+  contactAddress: string | undefined;
+}
+
+async function storeMessage(
+  deps: InboxDeps,
+  tx: Tx,
+  { channelId, event, receivedAt }: { channelId: string; event: MessageEvent; receivedAt: string },
+): Promise<void> {
+  const channel = await tx.one<ChannelRow>('select * from channel where id = ?', [channelId]);
+  if (!channel || channel.state === 'disconnected') return;
+  if (await isKnown(tx, channel, event)) return;
+  if (event.echo && (await adoptEcho(deps, tx, channel, event))) return;
+
+  const found = await findConversation(tx, channel, event);
+  const provider = deps.provider(channel.provider);
+  const createdAt = plausibleTime(event.at, receivedAt);
+  const inbound = event.echo === null;
+  const opens = inbound && event.opensWindow;
+  const windowUntil = later(createdAt, provider.capabilities.replyWindowMs);
+
+  const { conversation: before, isNew } = found.conversation
+    ? { conversation: found.conversation, isNew: false }
+    : { conversation: await startConversation(deps, tx, found, event, createdAt, receivedAt), isNew: true };
+  const reopened = inbound && before.status === 'closed';
+  const messageId = newId();
+  const conversation = await tx.one<ConversationRow>(
+    `update conversation set
+       status = case when ? = 1 then 'open' else status end,
+       inbound_count = inbound_count + ?,
+       last_message_id = case when last_message_id is null or last_message_at <= ? then ? else last_message_id end,
+       last_message_at = case when last_message_id is null or last_message_at <= ? then ? else last_message_at end,
+       last_inbound_at = case when ? = 1 and (last_inbound_at is null or last_inbound_at < ?) then ? else last_inbound_at end,
+       reply_until = case when ? = 1 and (reply_until is null or reply_until < ?) then ? else reply_until end,
+       deleted_at = null,
+       updated_at = ?
+     where id = ? returning *`,
+    [
+      inbound ? 1 : 0,
+      inbound ? 1 : 0,
+      createdAt,
+      messageId,
+      createdAt,
+      createdAt,
+      opens ? 1 : 0,
+      createdAt,
+      createdAt,
+      opens ? 1 : 0,
+      windowUntil,
+      windowUntil,
+      receivedAt,
+      before.id,
+    ],
+  );
+  if (!conversation) throw new Error('the conversation vanished');
+
+  const message: MessageRow = {
+    id: messageId,
+    companyId: channel.companyId,
+    channelId: channel.id,
+    conversationId: conversation.id,
+    direction: inbound ? 'inbound' : 'outbound',
+    authorKind: inbound ? 'contact' : 'external',
+    authorId: inbound ? found.contactId ?? conversation.contactId : null,
+    authorName: inbound ? (found.contactName ?? nameOf(event)) : event.echo!.source,
+    kind: event.kind,
+    text: event.text,
+    status: inbound ? 'received' : 'sent',
+    errorCode: null,
+    providerCode: null,
+    providerMessageId: event.providerMessageId,
+    clientMessageId: null,
+    replyToProviderId: event.replyToProviderId,
+    reactions: '[]',
+    inboundNumber: inbound ? conversation.inboundCount : null,
+    raw: event.kind === 'text' || event.kind === 'image' ? null : event.raw,
+    createdAt,
+    sentAt: inbound ? null : createdAt,
+    sendingAt: null,
+    attempts: 0,
+  };
+  await tx.insert(Message, message);
+  await storeAttachments(deps, tx, message, event);
+  if (inbound && (channel.lastInboundAt === null || channel.lastInboundAt < later(receivedAt, -60_000))) {
+    await tx.query(`update channel set last_inbound_at = ? where id = ?`, [receivedAt, channel.id]);
+  }
+  if (isNew) {
+    await deps.changes.record(tx, {
+      kind: 'conversation.changed',
+      conversation,
+      act: 'started',
+      by: { kind: 'contact', id: conversation.contactId, name: nameOf(event) },
+    });
+  } else if (reopened) {
+    await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: 'reopened', by: theApp });
+  }
+  await deps.changes.record(tx, { kind: 'message.received', conversation, message, reopened });
+}
+
+/** Seen before, or erased: a repeated or replayed webhook changes nothing (I-05, V7). */
+async function isKnown(tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<boolean> {
+  const known = await tx.one(
+    `select 1 from message where channel_id = ? and provider_message_id = ?
+     union all select 1 from erased_message where channel_id = ? and provider_message_hash = ?`,
+    [channel.id, event.providerMessageId, channel.id, sha256(event.providerMessageId)],
+  );
+  return known !== undefined;
+}
+
+/** An echo of a message of ours that overtook the answer to its send: it gives that message its provider's id (C10). */
+async function adoptEcho(deps: InboxDeps, tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<boolean> {
+  if (!event.echo?.messageId) return false;
+  const message = await tx.one<MessageRow>(
+    `update message set provider_message_id = ?, sent_at = coalesce(sent_at, ?), sending_at = null, error_code = null,
+       provider_code = null, status = case when status in ('queued', 'unknown', 'failed') then 'sent' else status end
+     where id = ? and channel_id = ? and direction = 'outbound' and provider_message_id is null returning *`,
+    [event.providerMessageId, event.at, event.echo.messageId, channel.id],
+  );
+  if (!message) return false;
+  const conversation = { id: message.conversationId, companyId: message.companyId };
+  await deps.changes.record(tx, { kind: 'message.changed', conversation, message });
+  return true;
+}
+
+async function findConversation(tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<Found> {
+  const identities = event.contact.identities;
+  const where = identities.map(() => '(i.type = ? and i.value = ?)').join(' or ');
+  const rows = await tx.query<{ contactId: string; name: string; address: string; type: Identity['type'] }>(
+    `select i.contact_id, i.type, c.name, c.address from contact_identity i join contact c on c.id = i.contact_id
+     where i.channel_id = ? and (${where})`,
+    [channel.id, ...identities.flatMap(({ type, value }) => [type, value])],
+  );
+  const contact = rows.find(({ type }) => type !== 'whatsapp_user') ?? rows[0];
+  if (!contact) return { channel, conversation: undefined, contactId: undefined, contactName: undefined, contactAddress: undefined };
+  await learn(tx, channel, contact, event, rows.length);
+  const conversation = await tx.one<ConversationRow>('select * from conversation where channel_id = ? and contact_id = ?', [
+    channel.id,
+    contact.contactId,
+  ]);
+  return {
+    channel,
+    conversation,
+    contactId: contact.contactId,
+    contactName: (event.echo ? null : event.contact.name) ?? contact.name,
+    contactAddress: contact.address,
+  };
+}
+
+/** Takes what a webhook tells anew of a known contact: another identity, another name, the address to reply to (C11). */
+async function learn(
+  tx: Tx,
+  channel: ChannelRow,
+  contact: { contactId: string; name: string; address: string },
+  event: MessageEvent,
+  knownIdentities: number,
+): Promise<void> {
+  if (knownIdentities < event.contact.identities.length) await storeIdentities(tx, channel, contact.contactId, event);
+  const name = event.echo ? null : event.contact.name;
+  if ((name && name !== contact.name) || (!event.echo && event.contact.address !== contact.address)) {
+    await tx.query('update contact set name = ?, address = ? where id = ?', [
+      name ?? contact.name,
+      event.contact.address,
+      contact.contactId,
+    ]);
+  }
+}
+
+async function startConversation(
+  deps: InboxDeps,
+  tx: Tx,
+  found: Found,
+  event: MessageEvent,
+  at: string,
+  receivedAt: string,
+): Promise<ConversationRow> {
+  const { channel } = found;
+  let { contactId } = found;
+  if (!contactId) {
+    contactId = newId();
+    await tx.insert(Contact, {
+      id: contactId,
+      companyId: channel.companyId,
+      channelId: channel.id,
+      name: nameOf(event),
+      address: event.contact.address,
+      avatarMediaKey: null,
+      profileAt: null,
+      createdAt: receivedAt,
+    });
+    await storeIdentities(tx, channel, contactId, event);
+    if (deps.provider(channel.provider).profile) await deps.queue.enqueue(tx, fetchProfile, { contactId });
+  }
+  const conversation: ConversationRow = {
+    id: newId(),
+    companyId: channel.companyId,
+    channelId: channel.id,
+    contactId,
+    status: 'open',
+    assigneeId: null,
+    lastMessageId: null,
+    lastMessageAt: at,
+    lastInboundAt: null,
+    replyUntil: null,
+    inboundCount: 0,
+    deletedAt: null,
+    createdAt: receivedAt,
+    updatedAt: receivedAt,
+  };
+  await tx.insert(Conversation, conversation);
+  return conversation;
+}
+
+async function storeIdentities(tx: Tx, channel: ChannelRow, contactId: string, event: MessageEvent): Promise<void> {
+  await tx.insert(
+    ContactIdentity,
+    event.contact.identities.map(({ type, value }) => ({ channelId: channel.id, type, value, contactId })),
+    { orIgnore: true },
+  );
+}
+
+async function storeAttachments(deps: InboxDeps, tx: Tx, message: MessageRow, event: MessageEvent): Promise<void> {
+  for (const [position, media] of event.media.entries()) {
+    const id = newId();
+    await tx.insert(Attachment, {
+      id,
+      companyId: message.companyId,
+      messageId: message.id,
+      position,
+      kind: media.kind,
+      contentType: media.contentType ?? 'application/octet-stream',
+      name: media.name ?? `${media.kind}-${position + 1}`,
+      size: null,
+      width: null,
+      height: null,
+      state: 'pending',
+      sourceUrl: media.url,
+      mediaKey: null,
+      uploadedBy: null,
+      createdAt: message.createdAt,
+    });
+    await deps.queue.enqueue(tx, fetchMedia, { attachmentId: id });
+  }
+}
+
+/** The provider's time if it can be true, else when we received it (M-20). */
+function plausibleTime(at: string | null, receivedAt: string): string {
+  if (at === null || at < '2010' || at > later(receivedAt, 300_000)) return receivedAt;
+  return at;
+}
+
+function nameOf(event: MessageEvent): string {
+  return event.contact.name?.trim() || event.contact.address.replace(/^whatsapp:/, '');
+}

@@ -1,0 +1,60 @@
+// Where the bytes of attachments lie: a folder. Keys are made by us; no outside text is ever part of a path.
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { newId } from '../base/ids.ts';
+
+export interface Storage {
+  /** Stores bytes whole or not at all; answers their key. */
+  put(bytes: AsyncIterable<Uint8Array> | readonly Uint8Array[]): Promise<{ key: string; size: number }>;
+  read(key: string): Promise<Buffer>;
+  /** A stream of the bytes from `start` to `end`, both included. */
+  stream(key: string, range?: { start: number; end: number }): Readable;
+  size(key: string): Promise<number | undefined>;
+  remove(key: string): Promise<void>;
+}
+
+const keyShape = /^[0-9a-f-]{36}$/;
+
+/** `file:FOLDER`. */
+export function createStorage(mediaUrl: string): Storage {
+  if (!mediaUrl.startsWith('file:')) throw new Error('MEDIA_URL: only file:FOLDER is supported by this version');
+  const folder = resolve(mediaUrl.slice('file:'.length));
+  const pathOf = (key: string): string => {
+    if (!keyShape.test(key)) throw new Error('not a media key');
+    // Two levels keep folders small; the last characters are random, the first are time.
+    return join(folder, key.slice(-2), key);
+  };
+  return {
+    put: async (bytes) => {
+      const key = newId();
+      const path = pathOf(key);
+      await mkdir(join(path, '..'), { recursive: true });
+      const unfinished = `${path}.part`;
+      const file = await open(unfinished, 'wx');
+      let size = 0;
+      try {
+        for await (const part of bytes) {
+          await file.write(part);
+          size += part.byteLength;
+        }
+        await file.sync();
+        await file.close();
+        await rename(unfinished, path);
+      } catch (error) {
+        await file.close().catch(() => undefined);
+        await rm(unfinished, { force: true });
+        throw error;
+      }
+      return { key, size };
+    },
+    read: (key) => readFile(pathOf(key)),
+    stream: (key, range) => createReadStream(pathOf(key), range),
+    size: async (key) => {
+      const found = await stat(pathOf(key)).catch(() => undefined);
+      return found?.size;
+    },
+    remove: (key) => rm(pathOf(key), { force: true }),
+  };
+}
