@@ -1,0 +1,109 @@
+// Faults on order: a test says what the next matching request to a vendor shall suffer, and the vendor's first
+// middleware makes it so. Nothing here knows what the vendors do.
+import type { Context, Middleware, Next } from 'koa';
+
+export type Vendor = 'pipedrive' | 'meta' | 'twilio';
+
+export type Fault =
+  | { kind: 'answer'; status: number; headers?: Record<string, string>; body?: unknown }
+  | { kind: 'hang'; ms?: number }
+  | { kind: 'drop' }
+  | { kind: 'do-then-drop' }
+  | { kind: 'do-then-answer'; status: number; headers?: Record<string, string>; body?: unknown }
+  | { kind: 'delay'; ms: number };
+
+export interface FaultMatch {
+  method?: string;
+  path?: RegExp;
+}
+
+export interface Faults {
+  /** Orders a fault for the next `times` matching requests; orders are used up first come, first served. */
+  next(vendor: Vendor, match: FaultMatch, fault: Fault, times?: number): void;
+  take(vendor: Vendor, method: string, path: string): Fault | undefined;
+  clear(): void;
+}
+
+/** `hang` and `delay` end early when this many milliseconds have passed without an end of their own. */
+const LONGEST_HANG_MS = 600_000;
+
+export function createFaults(): Faults {
+  const orders: { vendor: Vendor; match: FaultMatch; fault: Fault; left: number }[] = [];
+
+  return {
+    next(vendor, match, fault, times = 1) {
+      orders.push({ vendor, match, fault, left: times });
+    },
+    take(vendor, method, path) {
+      const found = orders.findIndex(
+        (order) =>
+          order.vendor === vendor &&
+          (order.match.method === undefined || order.match.method.toUpperCase() === method.toUpperCase()) &&
+          (order.match.path === undefined || order.match.path.test(path)),
+      );
+      const order = orders[found];
+      if (!order) return undefined;
+      order.left -= 1;
+      if (order.left <= 0) orders.splice(found, 1);
+      return order.fault;
+    },
+    clear() {
+      orders.length = 0;
+    },
+  };
+}
+
+/** The first middleware of every vendor. The path it matches includes the query string. */
+export function faultMiddleware(faults: Faults, vendor: Vendor): Middleware {
+  return async (ctx, next) => {
+    const fault = faults.take(vendor, ctx.method, ctx.url);
+    if (!fault) return next();
+    await suffer(ctx, next, fault);
+  };
+}
+
+async function suffer(ctx: Context, next: Next, fault: Fault): Promise<void> {
+  switch (fault.kind) {
+    case 'answer':
+      return answer(ctx, fault);
+    case 'drop':
+      return drop(ctx);
+    case 'hang':
+      await pause(ctx, fault.ms ?? LONGEST_HANG_MS);
+      return drop(ctx);
+    case 'delay':
+      await pause(ctx, fault.ms);
+      return next();
+    case 'do-then-drop':
+      await next();
+      return drop(ctx);
+    case 'do-then-answer':
+      await next();
+      return answer(ctx, fault);
+  }
+}
+
+function answer(ctx: Context, fault: { status: number; headers?: Record<string, string>; body?: unknown }): void {
+  ctx.body = fault.body ?? '';
+  ctx.status = fault.status;
+  ctx.set(fault.headers ?? {});
+}
+
+function drop(ctx: Context): void {
+  ctx.respond = false;
+  ctx.req.socket.destroy();
+}
+
+/** Waits, but no longer than the caller keeps the connection open. */
+function pause(ctx: Context, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      ctx.res.off('close', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    timer.unref();
+    ctx.res.once('close', done);
+  });
+}
