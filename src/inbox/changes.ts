@@ -2,7 +2,14 @@
 import { timeText, type Clock } from '../base/clock.ts';
 import { newId } from '../base/ids.ts';
 import type { Database, Tx } from '../db/database.ts';
-import { Change as ChangeTable, TimelineEntry, type ChangeRow, type ConversationRow, type LinkRow, type MessageRow } from '../db/tables.ts';
+import {
+  Change as ChangeTable,
+  TimelineEntry,
+  type ChangeRow,
+  type ConversationRow,
+  type LinkRow,
+  type MessageRow,
+} from '../db/tables.ts';
 
 /** Who did something: a user, the contact, or the app itself. */
 export interface Actor {
@@ -14,17 +21,56 @@ export const theApp: Actor = { kind: 'app', id: null, name: '' };
 
 /** Something that happened. `conversation` and `message` are as they are after it. */
 export type Happening =
-  | { readonly kind: 'message.received'; readonly conversation: ConversationRow; readonly message: MessageRow; readonly reopened: boolean }
-  | { readonly kind: 'message.queued'; readonly conversation: ConversationRow; readonly message: MessageRow; readonly by: Actor }
-  | { readonly kind: 'message.changed'; readonly conversation: Pick<ConversationRow, 'id' | 'companyId'>; readonly message: MessageRow }
+  | {
+      readonly kind: 'message.received';
+      readonly conversation: ConversationRow;
+      readonly message: MessageRow;
+      readonly reopened: boolean;
+    }
+  | {
+      readonly kind: 'message.queued';
+      readonly conversation: ConversationRow;
+      readonly message: MessageRow;
+      readonly by: Actor;
+    }
+  | {
+      readonly kind: 'message.changed';
+      readonly conversation: Pick<ConversationRow, 'id' | 'companyId'>;
+      readonly message: MessageRow;
+    }
   | { readonly kind: 'message.removed'; readonly conversation: ConversationRow; readonly messageId: string }
-  | { readonly kind: 'conversation.changed'; readonly conversation: ConversationRow; readonly act: ConversationAct | null; readonly by: Actor }
+  | {
+      readonly kind: 'conversation.changed';
+      readonly conversation: ConversationRow;
+      readonly act: ConversationAct | null;
+      readonly by: Actor;
+    }
   | { readonly kind: 'conversation.read'; readonly conversation: ConversationRow; readonly userId: string }
-  | { readonly kind: 'conversation.deleted'; readonly companyId: string; readonly conversationId: string; readonly channelId: string; readonly by: Actor }
+  | {
+      readonly kind: 'conversation.deleted';
+      readonly companyId: string;
+      readonly conversationId: string;
+      readonly channelId: string;
+      readonly by: Actor;
+    }
   | { readonly kind: 'link.added'; readonly conversation: ConversationRow; readonly link: LinkRow; readonly by: Actor }
-  | { readonly kind: 'link.changed'; readonly conversation: Pick<ConversationRow, 'id' | 'companyId'>; readonly link: LinkRow }
-  | { readonly kind: 'link.removed'; readonly conversation: ConversationRow; readonly link: LinkRow; readonly by: Actor }
-  | { readonly kind: 'notes.written'; readonly companyId: string; readonly conversationId: string; readonly messageIds: readonly string[] }
+  | {
+      readonly kind: 'link.changed';
+      readonly conversation: Pick<ConversationRow, 'id' | 'companyId'>;
+      readonly link: LinkRow;
+    }
+  | {
+      readonly kind: 'link.removed';
+      readonly conversation: ConversationRow;
+      readonly link: LinkRow;
+      readonly by: Actor;
+    }
+  | {
+      readonly kind: 'notes.written';
+      readonly companyId: string;
+      readonly conversationId: string;
+      readonly messageIds: readonly string[];
+    }
   | { readonly kind: 'user.changed'; readonly companyId: string; readonly userId: string }
   | { readonly kind: 'channel.changed'; readonly companyId: string; readonly channelId: string };
 
@@ -38,7 +84,10 @@ export interface Changes {
   /** The one way to say that something happened. */
   record(tx: Tx, happening: Happening): Promise<void>;
   /** Writes an entry of a conversation's timeline. */
-  remember(tx: Tx, entry: { companyId: string; conversationId: string; kind: string; by: Actor; details?: object }): Promise<void>;
+  remember(
+    tx: Tx,
+    entry: { companyId: string; conversationId: string; kind: string; by: Actor; details?: object },
+  ): Promise<void>;
   /** Hears that a company has changes; not which. */
   onChange(companyId: string, hear: () => void): () => void;
 }
@@ -160,13 +209,22 @@ function entriesOf(happening: Happening): Entry[] {
         },
       ];
     case 'user.changed':
-      return [{ companyId: happening.companyId, kind: 'user.changed', conversationId: null, subjectId: happening.userId }];
+      return [
+        { companyId: happening.companyId, kind: 'user.changed', conversationId: null, subjectId: happening.userId },
+      ];
     case 'channel.changed':
       return [
-        { companyId: happening.companyId, kind: 'channel.changed', conversationId: null, subjectId: happening.channelId },
+        {
+          companyId: happening.companyId,
+          kind: 'channel.changed',
+          conversationId: null,
+          subjectId: happening.channelId,
+        },
       ];
     case 'conversation.read':
-      return [{ ...conversation(happening.conversation.companyId, happening.conversation.id), subjectId: happening.userId }];
+      return [
+        { ...conversation(happening.conversation.companyId, happening.conversation.id), subjectId: happening.userId },
+      ];
     default:
       return [conversation(happening.conversation.companyId, happening.conversation.id)];
   }

@@ -13,7 +13,11 @@ export function actorOf(viewer: Pick<Viewer, 'userId' | 'name'>): Actor {
 }
 
 /** A conversation this viewer may see, or `not_found`: what is not his does not exist. */
-export async function conversationFor(reader: Pick<Reader, 'one'>, viewer: Viewer, id: string): Promise<ConversationRow> {
+export async function conversationFor(
+  reader: Pick<Reader, 'one'>,
+  viewer: Viewer,
+  id: string,
+): Promise<ConversationRow> {
   const visible = visibleChannel(viewer);
   const row = await reader.one<ConversationRow>(
     `select cv.* from conversation cv join channel ch on ch.id = cv.channel_id
@@ -89,12 +93,21 @@ export function changeStatus(
       [input.status, timeText(deps.clock), before.id],
     );
     const act = input.status === 'closed' ? 'closed' : 'opened';
-    await deps.changes.record(tx, { kind: 'conversation.changed', conversation: conversation!, act, by: actorOf(viewer) });
+    await deps.changes.record(tx, {
+      kind: 'conversation.changed',
+      conversation: conversation!,
+      act,
+      by: actorOf(viewer),
+    });
   });
 }
 
 /** Marks as read up to a message; never backwards (V8). */
-export function markRead(deps: InboxDeps, viewer: Viewer, input: { conversationId: string; through: string }): Promise<void> {
+export function markRead(
+  deps: InboxDeps,
+  viewer: Viewer,
+  input: { conversationId: string; through: string },
+): Promise<void> {
   return deps.db.transaction(async (tx) => {
     const conversation = await conversationFor(tx, viewer, input.conversationId);
     const through = await tx.one<MessageRow>('select * from message where id = ? and conversation_id = ?', [
@@ -146,7 +159,9 @@ export async function measure(
 export async function deleteConversation(deps: InboxDeps, viewer: Viewer, conversationId: string): Promise<void> {
   const mediaKeys = await deps.db.transaction(async (tx) => {
     const conversation = await conversationFor(tx, viewer, conversationId);
-    const channel = await tx.one<{ ownerId: string }>('select owner_id from channel where id = ?', [conversation.channelId]);
+    const channel = await tx.one<{ ownerId: string }>('select owner_id from channel where id = ?', [
+      conversation.channelId,
+    ]);
     requireOwner(viewer, channel!);
     const messages = await tx.query<{ id: string; providerMessageId: string | null }>(
       'select id, provider_message_id from message where conversation_id = ?',

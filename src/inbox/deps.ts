@@ -25,7 +25,10 @@ export interface InboxDeps {
   readonly mediaBytes: (mediaKey: string) => Promise<Buffer>;
   readonly removeMedia: (mediaKey: string) => Promise<void>;
   /** A signed, expiring address: short for a browser, long enough for a provider's queue. */
-  readonly mediaLink: (attachment: Pick<AttachmentRow, 'id' | 'companyId' | 'name'>, purpose: 'browser' | 'provider') => string;
+  readonly mediaLink: (
+    attachment: Pick<AttachmentRow, 'id' | 'companyId' | 'name'>,
+    purpose: 'browser' | 'provider',
+  ) => string;
 }
 
 export interface FetchedMedia {

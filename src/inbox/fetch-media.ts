@@ -14,9 +14,10 @@ export const fetchMedia = defineTask(
   z.object({ attachmentId: z.string() }),
   async (deps: InboxDeps, { attachmentId }, job) => {
     const found = await deps.db.read(async (reader) => {
-      const attachment = await reader.one<AttachmentRow>(`select * from attachment where id = ? and state = 'pending'`, [
-        attachmentId,
-      ]);
+      const attachment = await reader.one<AttachmentRow>(
+        `select * from attachment where id = ? and state = 'pending'`,
+        [attachmentId],
+      );
       const channel =
         attachment &&
         (await reader.one<ChannelRow>(
@@ -43,11 +44,19 @@ export const fetchMedia = defineTask(
 
 type Settled =
   | { state: 'failed' }
-  | { state: 'ready'; mediaKey: string; contentType: string; size: number; width: number | null; height: number | null };
+  | {
+      state: 'ready';
+      mediaKey: string;
+      contentType: string;
+      size: number;
+      width: number | null;
+      height: number | null;
+    };
 
 async function settle(deps: InboxDeps, attachment: AttachmentRow, outcome: Settled): Promise<void> {
   await deps.db.transaction(async (tx) => {
-    if (outcome.state === 'failed') await tx.query(`update attachment set state = 'failed' where id = ?`, [attachment.id]);
+    if (outcome.state === 'failed')
+      await tx.query(`update attachment set state = 'failed' where id = ?`, [attachment.id]);
     else {
       await tx.query(
         `update attachment set state = 'ready', media_key = ?, content_type = ?, size = ?, width = ?, height = ?,

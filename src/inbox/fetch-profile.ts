@@ -14,7 +14,8 @@ export const fetchProfile = defineTask(
   async (deps: InboxDeps, { contactId }, job) => {
     const found = await deps.db.read(async (reader) => {
       const contact = await reader.one<ContactRow>('select * from contact where id = ?', [contactId]);
-      const channel = contact && (await reader.one<ChannelRow>('select * from channel where id = ?', [contact.channelId]));
+      const channel =
+        contact && (await reader.one<ChannelRow>('select * from channel where id = ?', [contact.channelId]));
       return contact && channel ? { contact, channel } : undefined;
     });
     if (!found || found.channel.state !== 'connected') return;
@@ -33,8 +34,14 @@ export const fetchProfile = defineTask(
           'update contact set name = coalesce(?, name), avatar_media_key = coalesce(?, avatar_media_key), profile_at = ? where id = ?',
           [name, picture?.mediaKey ?? null, timeText(deps.clock), contact.id],
         );
-        if (name) await tx.query(`update message set author_name = ? where author_kind = 'contact' and author_id = ?`, [name, contact.id]);
-        const conversation = await tx.one<ConversationRow>('select * from conversation where contact_id = ?', [contact.id]);
+        if (name)
+          await tx.query(`update message set author_name = ? where author_kind = 'contact' and author_id = ?`, [
+            name,
+            contact.id,
+          ]);
+        const conversation = await tx.one<ConversationRow>('select * from conversation where contact_id = ?', [
+          contact.id,
+        ]);
         if (conversation) {
           await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: null, by: theApp });
         }

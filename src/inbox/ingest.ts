@@ -31,7 +31,8 @@ export const ingest = defineBatchTask('ingest', webhookShape, async (deps: Inbox
   }));
   await deps.db.transaction(async (tx) => {
     const channelOf = channelLookup(tx);
-    const messages: { payload: z.infer<typeof receiveMessage.shape>; lane: string; correlationId: string | null }[] = [];
+    const messages: { payload: z.infer<typeof receiveMessage.shape>; lane: string; correlationId: string | null }[] =
+      [];
     const statuses: { payload: z.infer<typeof applyStatus.shape>; lane: null; correlationId: string | null }[] = [];
     for (const { item, events } of parsed) {
       const { provider, receivedAt } = item.payload;
@@ -62,7 +63,9 @@ export const ingest = defineBatchTask('ingest', webhookShape, async (deps: Inbox
   });
 });
 
-function channelLookup(tx: Tx): (provider: ProviderName, account: string, address: string) => Promise<ChannelRow | undefined> {
+function channelLookup(
+  tx: Tx,
+): (provider: ProviderName, account: string, address: string) => Promise<ChannelRow | undefined> {
   const known = new Map<string, ChannelRow | undefined>();
   return async (provider, account, address) => {
     const key = `${provider} ${account} ${address}`;

@@ -8,7 +8,10 @@ import { UserError } from '../base/errors.ts';
 import { previewOf } from './queries.ts';
 
 export interface MessageDeps {
-  readonly mediaLink: (attachment: Pick<AttachmentRow, 'id' | 'companyId' | 'name'>, purpose: 'browser' | 'provider') => string;
+  readonly mediaLink: (
+    attachment: Pick<AttachmentRow, 'id' | 'companyId' | 'name'>,
+    purpose: 'browser' | 'provider',
+  ) => string;
 }
 
 /** One page of a thread, newest last. `before` is the id of a message; the page holds what is older. */
@@ -32,7 +35,11 @@ export async function listMessages(
   };
 }
 
-async function positionOf(reader: Reader, conversationId: string, id: string): Promise<{ id: string; createdAt: string }> {
+async function positionOf(
+  reader: Reader,
+  conversationId: string,
+  id: string,
+): Promise<{ id: string; createdAt: string }> {
   const row = await reader.one<{ id: string; createdAt: string }>(
     'select id, created_at from message where id = ? and conversation_id = ?',
     [id, conversationId],
@@ -42,8 +49,16 @@ async function positionOf(reader: Reader, conversationId: string, id: string): P
 }
 
 /** A message by its id, in a conversation this viewer was already allowed to see. */
-export async function readMessage(reader: Reader, deps: MessageDeps, viewer: Viewer, id: string): Promise<Message | undefined> {
-  const rows = await reader.query<MessageRow>('select * from message where id = ? and company_id = ?', [id, viewer.companyId]);
+export async function readMessage(
+  reader: Reader,
+  deps: MessageDeps,
+  viewer: Viewer,
+  id: string,
+): Promise<Message | undefined> {
+  const rows = await reader.query<MessageRow>('select * from message where id = ? and company_id = ?', [
+    id,
+    viewer.companyId,
+  ]);
   return (await messageShapes(reader, deps, viewer, rows))[0];
 }
 
@@ -85,7 +100,11 @@ async function messageShapes(
     error:
       row.errorCode === null
         ? null
-        : { code: row.errorCode, message: text(viewer.language, `failed.${row.errorCode}`), providerCode: row.providerCode },
+        : {
+            code: row.errorCode,
+            message: text(viewer.language, `failed.${row.errorCode}`),
+            providerCode: row.providerCode,
+          },
     clientMessageId: row.clientMessageId,
     inNote: notedIds.has(row.id),
     createdAt: row.createdAt,

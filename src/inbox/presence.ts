@@ -45,7 +45,11 @@ export function createPresence(deps: { db: Database; clock: Clock }): Presence {
     }
   };
   deps.db.listen(topic, (text) => {
-    const { companyId, conversationId, user } = JSON.parse(text) as { companyId: string; conversationId: string; user: Present };
+    const { companyId, conversationId, user } = JSON.parse(text) as {
+      companyId: string;
+      conversationId: string;
+      user: Present;
+    };
     apply(companyId, conversationId, user);
   });
 

@@ -168,11 +168,16 @@ export async function listTimeline(
 }
 
 async function userNames(reader: Reader, companyId: string): Promise<Map<string, string>> {
-  const rows = await reader.query<{ id: string; name: string }>('select id, name from app_user where company_id = ?', [companyId]);
+  const rows = await reader.query<{ id: string; name: string }>('select id, name from app_user where company_id = ?', [
+    companyId,
+  ]);
   return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
-export function sectionOf(viewer: Pick<Viewer, 'userId'>, row: Pick<ConversationRow, 'status' | 'assigneeId'>): Section {
+export function sectionOf(
+  viewer: Pick<Viewer, 'userId'>,
+  row: Pick<ConversationRow, 'status' | 'assigneeId'>,
+): Section {
   if (row.status === 'closed') return 'closed';
   if (row.assigneeId === null) return 'unassigned';
   return row.assigneeId === viewer.userId ? 'mine' : 'others';
@@ -185,7 +190,10 @@ function sectionCondition(viewer: Viewer, section: ConversationFilter['section']
     case 'mine':
       return { sql: `cv.status = 'open' and cv.assignee_id = ?`, parameters: [viewer.userId] };
     case 'others':
-      return { sql: `cv.status = 'open' and cv.assignee_id is not null and cv.assignee_id <> ?`, parameters: [viewer.userId] };
+      return {
+        sql: `cv.status = 'open' and cv.assignee_id is not null and cv.assignee_id <> ?`,
+        parameters: [viewer.userId],
+      };
     case 'closed':
       return { sql: `cv.status = 'closed'`, parameters: [] };
     case 'all':
@@ -217,7 +225,10 @@ function newestOrder(cursor: string | undefined): Order {
     sql: 'cv.last_message_at desc, cv.id desc',
     parameters: [],
     after: from
-      ? { sql: '(cv.last_message_at < ? or (cv.last_message_at = ? and cv.id < ?))', parameters: [from[0]!, from[0]!, from[1]!] }
+      ? {
+          sql: '(cv.last_message_at < ? or (cv.last_message_at = ? and cv.id < ?))',
+          parameters: [from[0]!, from[0]!, from[1]!],
+        }
       : null,
     cursorOf: (row) => writeCursor([row.lastMessageAt, row.id]),
   };
@@ -245,7 +256,10 @@ function closingOrder(cursor: string | undefined, now: string): Order {
   return {
     sql: `case when ${isOpen} then 0 else 1 end, case when ${isOpen} then cv.reply_until end, cv.last_message_at desc, cv.id`,
     parameters: [asOf, asOf],
-    after: after && { sql: after.sql.replace('cv.reply_until is not null', '(cv.reply_until is not null)'), parameters: after.parameters },
+    after: after && {
+      sql: after.sql.replace('cv.reply_until is not null', '(cv.reply_until is not null)'),
+      parameters: after.parameters,
+    },
     cursorOf: (row) => {
       const open = row.replyUntil !== null && row.replyUntil > asOf;
       return writeCursor([asOf, open ? 'open' : 'over', open ? row.replyUntil! : row.lastMessageAt, row.id]);
@@ -260,7 +274,8 @@ function writeCursor(parts: readonly string[]): string {
 function readCursor(cursor: string, length: number): string[] {
   try {
     const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-    if (Array.isArray(parts) && parts.length === length && parts.every((part) => typeof part === 'string')) return parts;
+    if (Array.isArray(parts) && parts.length === length && parts.every((part) => typeof part === 'string'))
+      return parts;
   } catch {
     // Not ours: refused below.
   }
@@ -293,7 +308,11 @@ async function conversationShapes(
       contact: {
         id: row.contactId,
         name: row.contactName,
-        avatarUrl: deps.contactPicture({ id: row.contactId, companyId: row.companyId, avatarMediaKey: row.avatarMediaKey }),
+        avatarUrl: deps.contactPicture({
+          id: row.contactId,
+          companyId: row.companyId,
+          avatarMediaKey: row.avatarMediaKey,
+        }),
         identities: identities
           .filter((identity) => identity.contactId === row.contactId)
           .map(({ type, value }) => ({ type, value })),

@@ -28,7 +28,9 @@ const party = z.object({
 });
 const messageEvent = z.custom<MessageEvent>((value) => {
   const event = value as Partial<MessageEvent> | null;
-  return event?.type === 'message' && party.safeParse(event.contact).success && typeof event.providerMessageId === 'string';
+  return (
+    event?.type === 'message' && party.safeParse(event.contact).success && typeof event.providerMessageId === 'string'
+  );
 });
 
 /** Stores one message of one contact; runs in the contact's lane. */
@@ -110,7 +112,7 @@ async function storeMessage(
     conversationId: conversation.id,
     direction: inbound ? 'inbound' : 'outbound',
     authorKind: inbound ? 'contact' : 'external',
-    authorId: inbound ? found.contactId ?? conversation.contactId : null,
+    authorId: inbound ? (found.contactId ?? conversation.contactId) : null,
     authorName: inbound ? (found.contactName ?? nameOf(event)) : event.echo!.source,
     kind: event.kind,
     text: event.text,
@@ -180,12 +182,19 @@ async function findConversation(tx: Tx, channel: ChannelRow, event: MessageEvent
     [channel.id, ...identities.flatMap(({ type, value }) => [type, value])],
   );
   const contact = rows.find(({ type }) => type !== 'whatsapp_user') ?? rows[0];
-  if (!contact) return { channel, conversation: undefined, contactId: undefined, contactName: undefined, contactAddress: undefined };
+  if (!contact)
+    return {
+      channel,
+      conversation: undefined,
+      contactId: undefined,
+      contactName: undefined,
+      contactAddress: undefined,
+    };
   await learn(tx, channel, contact, event, rows.length);
-  const conversation = await tx.one<ConversationRow>('select * from conversation where channel_id = ? and contact_id = ?', [
-    channel.id,
-    contact.contactId,
-  ]);
+  const conversation = await tx.one<ConversationRow>(
+    'select * from conversation where channel_id = ? and contact_id = ?',
+    [channel.id, contact.contactId],
+  );
   return {
     channel,
     conversation,

@@ -24,10 +24,10 @@ export interface ReplyInput {
 export function reply(deps: InboxDeps, viewer: Viewer, input: ReplyInput): Promise<string> {
   return deps.db.transaction(async (tx) => {
     const conversation = await conversationFor(tx, viewer, input.conversationId);
-    const repeated = await tx.one<MessageRow>('select * from message where conversation_id = ? and client_message_id = ?', [
-      conversation.id,
-      input.clientMessageId,
-    ]);
+    const repeated = await tx.one<MessageRow>(
+      'select * from message where conversation_id = ? and client_message_id = ?',
+      [conversation.id, input.clientMessageId],
+    );
     if (repeated) return repeated.id;
     const channel = await tx.one<ChannelRow>('select * from channel where id = ?', [conversation.channelId]);
     requireSending(channel!);
@@ -84,7 +84,8 @@ export function resend(deps: InboxDeps, viewer: Viewer, messageId: string): Prom
     ]);
     if (!found) throw new UserError('not_found');
     const conversation = await conversationFor(tx, viewer, found.conversationId);
-    if (found.direction !== 'outbound' || found.status !== 'failed') throw new UserError('conflict', { status: found.status });
+    if (found.direction !== 'outbound' || found.status !== 'failed')
+      throw new UserError('conflict', { status: found.status });
     const channel = await tx.one<ChannelRow>('select * from channel where id = ?', [conversation.channelId]);
     requireSending(channel!);
     if (found.kind !== 'template') requireReplyWindow(deps, conversation);
@@ -103,12 +104,15 @@ export function resend(deps: InboxDeps, viewer: Viewer, messageId: string): Prom
 
 function requireSending(channel: ChannelRow): void {
   if (channel.state === 'connected') return;
-  throw new UserError('channel_broken', { reason: channel.state === 'disconnected' ? 'disconnected' : channel.brokenReason });
+  throw new UserError('channel_broken', {
+    reason: channel.state === 'disconnected' ? 'disconnected' : channel.brokenReason,
+  });
 }
 
 function requireText(deps: InboxDeps, channel: ChannelRow, text: string, attachmentIds: readonly string[]): void {
   const { maxText, attachments } = deps.provider(channel.provider).capabilities;
-  if (text.trim() === '' && attachmentIds.length === 0) throw new UserError('invalid', { fields: { text: 'required' } });
+  if (text.trim() === '' && attachmentIds.length === 0)
+    throw new UserError('invalid', { fields: { text: 'required' } });
   if (text.length > maxText) throw new UserError('too_long', { max: maxText, over: text.length - maxText });
   if (attachmentIds.length > 0 && !attachments) throw new UserError('attachment_refused', { reason: 'unsupported' });
   if (attachmentIds.length > 1) throw new UserError('attachment_refused', { reason: 'one_at_a_time' });

@@ -61,34 +61,42 @@ export const sendMessage = defineTask(
 );
 
 /** Looks an unknown message up in the provider's history; only that decides between sent and failed. */
-export const settleMessage = defineTask('settle-message', z.object({ messageId: z.string() }), async (deps: InboxDeps, { messageId }) => {
-  const found = await deps.db.read((reader) => load(reader, messageId));
-  if (!found || found.message.status !== 'unknown') return undefined;
-  const { message, channel, contact } = found;
-  if (channel.state === 'disconnected') {
-    await deps.db.transaction((tx) => settleAs(deps, tx, messageId, 'failed', { code: 'disconnected', providerCode: null }));
+export const settleMessage = defineTask(
+  'settle-message',
+  z.object({ messageId: z.string() }),
+  async (deps: InboxDeps, { messageId }) => {
+    const found = await deps.db.read((reader) => load(reader, messageId));
+    if (!found || found.message.status !== 'unknown') return undefined;
+    const { message, channel, contact } = found;
+    if (channel.state === 'disconnected') {
+      await deps.db.transaction((tx) =>
+        settleAs(deps, tx, messageId, 'failed', { code: 'disconnected', providerCode: null }),
+      );
+      return undefined;
+    }
+    const left = message.sendingAt ?? message.createdAt;
+    const history = await deps
+      .provider(channel.provider)
+      .recentMessages(accessOf(deps, channel), contact.address, later(left, -120_000));
+    const known = await deps.db.read((reader) => knownProviderIds(reader, channel.id, history));
+    const ours = history
+      .filter((item) => item.direction === 'outbound' && !known.has(item.providerMessageId))
+      .filter((item) => item.text.trim() === message.text.trim() && item.at >= later(left, -60_000))
+      .at(-1);
+    if (ours) {
+      await deps.db.transaction(async (tx) => {
+        await recordAccepted(deps, tx, found, ours.providerMessageId);
+        if (ours.status === 'failed') await settleAs(deps, tx, messageId, 'failed', ours.failure);
+      });
+      return undefined;
+    }
+    if (timeText(deps.clock) < later(left, settleAfterMs)) return { againInMs: lookAgainMs };
+    await deps.db.transaction((tx) =>
+      settleAs(deps, tx, messageId, 'failed', { code: 'not_confirmed', providerCode: null }),
+    );
     return undefined;
-  }
-  const left = message.sendingAt ?? message.createdAt;
-  const history = await deps
-    .provider(channel.provider)
-    .recentMessages(accessOf(deps, channel), contact.address, later(left, -120_000));
-  const known = await deps.db.read((reader) => knownProviderIds(reader, channel.id, history));
-  const ours = history
-    .filter((item) => item.direction === 'outbound' && !known.has(item.providerMessageId))
-    .filter((item) => item.text.trim() === message.text.trim() && item.at >= later(left, -60_000))
-    .at(-1);
-  if (ours) {
-    await deps.db.transaction(async (tx) => {
-      await recordAccepted(deps, tx, found, ours.providerMessageId);
-      if (ours.status === 'failed') await settleAs(deps, tx, messageId, 'failed', ours.failure);
-    });
-    return undefined;
-  }
-  if (timeText(deps.clock) < later(left, settleAfterMs)) return { againInMs: lookAgainMs };
-  await deps.db.transaction((tx) => settleAs(deps, tx, messageId, 'failed', { code: 'not_confirmed', providerCode: null }));
-  return undefined;
-});
+  },
+);
 
 /** Marks that a call is about to be made. What was marked before and has no outcome was interrupted. */
 async function begin(deps: InboxDeps, tx: Tx, messageId: string): Promise<Outgoing | 'settled' | 'interrupted'> {
@@ -100,7 +108,10 @@ async function begin(deps: InboxDeps, tx: Tx, messageId: string): Promise<Outgoi
     await settleAs(deps, tx, messageId, 'failed', { code: refusal, providerCode: null });
     return 'settled';
   }
-  await tx.query('update message set sending_at = ?, attempts = attempts + 1 where id = ?', [timeText(deps.clock), messageId]);
+  await tx.query('update message set sending_at = ?, attempts = attempts + 1 where id = ?', [
+    timeText(deps.clock),
+    messageId,
+  ]);
   return found;
 }
 
@@ -113,7 +124,12 @@ function refusalBefore(deps: InboxDeps, { channel, conversation, message }: Outg
   return undefined;
 }
 
-async function recordAccepted(deps: InboxDeps, tx: Tx, { message, channel }: Outgoing, providerMessageId: string): Promise<void> {
+async function recordAccepted(
+  deps: InboxDeps,
+  tx: Tx,
+  { message, channel }: Outgoing,
+  providerMessageId: string,
+): Promise<void> {
   // Its own echo may have come first, without our id in it: then it stands there as sent outside. Ours takes its place.
   await tx.query(
     `delete from message where channel_id = ? and provider_message_id = ? and id <> ? and author_kind = 'external'`,
@@ -139,12 +155,24 @@ async function recordFailure(deps: InboxDeps, outgoing: Outgoing, error: Upstrea
   await deps.db.transaction(async (tx) => {
     if (error.kind === 'unknown') {
       await settleAs(deps, tx, message.id, 'unknown', null);
-      await deps.queue.enqueue(tx, settleMessage, { messageId: message.id }, { lane: `settle:${message.id}`, delayMs: 2_000 });
+      await deps.queue.enqueue(
+        tx,
+        settleMessage,
+        { messageId: message.id },
+        { lane: `settle:${message.id}`, delayMs: 2_000 },
+      );
       return;
     }
     if (error.kind === 'reconnect') await markBroken(deps, tx, channel, failure.code);
     const again = error.kind === 'retry' && !last;
-    if (!again) return settleAs(deps, tx, message.id, 'failed', error.kind === 'retry' ? { ...failure, code: 'unreachable' } : failure);
+    if (!again)
+      return settleAs(
+        deps,
+        tx,
+        message.id,
+        'failed',
+        error.kind === 'retry' ? { ...failure, code: 'unreachable' } : failure,
+      );
     await tx.query('update message set sending_at = null where id = ?', [message.id]);
   });
 }
@@ -171,14 +199,20 @@ async function settleAs(
 async function load(reader: Pick<Tx, 'one'>, messageId: string): Promise<Outgoing | undefined> {
   const message = await reader.one<MessageRow>('select * from message where id = ?', [messageId]);
   if (!message) return undefined;
-  const conversation = await reader.one<ConversationRow>('select * from conversation where id = ?', [message.conversationId]);
+  const conversation = await reader.one<ConversationRow>('select * from conversation where id = ?', [
+    message.conversationId,
+  ]);
   const channel = await reader.one<ChannelRow>('select * from channel where id = ?', [message.channelId]);
   const contact = await reader.one<ContactRow>('select * from contact where id = ?', [conversation?.contactId ?? null]);
   const attachment = await reader.one<AttachmentRow>('select * from attachment where message_id = ?', [messageId]);
   return conversation && channel && contact ? { message, conversation, channel, contact, attachment } : undefined;
 }
 
-async function knownProviderIds(reader: Pick<Tx, 'query'>, channelId: string, history: readonly HistoryMessage[]): Promise<Set<string>> {
+async function knownProviderIds(
+  reader: Pick<Tx, 'query'>,
+  channelId: string,
+  history: readonly HistoryMessage[],
+): Promise<Set<string>> {
   if (history.length === 0) return new Set();
   const rows = await reader.query<{ providerMessageId: string }>(
     `select provider_message_id from message where channel_id = ?

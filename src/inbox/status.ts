@@ -27,7 +27,8 @@ export const applyStatus = defineTask(
   z.object({ channelId: z.string(), event: statusEvent, receivedAt: z.string() }),
   async (deps: InboxDeps, { channelId, event, receivedAt }, job) => {
     const applied = await deps.db.grouped(async (tx) => {
-      const found = event.through === null ? await ofOne(tx, channelId, event) : await ofAllThrough(tx, channelId, event);
+      const found =
+        event.through === null ? await ofOne(tx, channelId, event) : await ofAllThrough(tx, channelId, event);
       if (found === undefined) return false;
       for (const message of found) await moveForward(deps, tx, message, event);
       await job.done(tx);

@@ -98,7 +98,13 @@ async function systemAddresses(host: string): Promise<readonly string[]> {
   return (await systemLookup(host, { all: true })).map(({ address }) => address);
 }
 
-async function fetchOnce(deps: DownloadDeps, url: URL, ip: string, rules: DownloadRules, signal: AbortSignal): Promise<Download> {
+async function fetchOnce(
+  deps: DownloadDeps,
+  url: URL,
+  ip: string,
+  rules: DownloadRules,
+  signal: AbortSignal,
+): Promise<Download> {
   const lookup: LookupFunction = (_host, options, done) => {
     const family = isIP(ip);
     if (options.all) done(null, [{ address: ip, family }]);

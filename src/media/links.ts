@@ -28,7 +28,8 @@ export function createMediaLinks(deps: { secret: string; publicUrl: string; cloc
     },
     check: (id, query) => {
       const { c: companyId, e: expires, s: signature } = query;
-      if (typeof companyId !== 'string' || typeof expires !== 'string' || typeof signature !== 'string') return undefined;
+      if (typeof companyId !== 'string' || typeof expires !== 'string' || typeof signature !== 'string')
+        return undefined;
       if (!sameSecret(signature, sign(id, companyId, expires))) return undefined;
       return Number(expires) > deps.clock.now().getTime() ? { companyId } : undefined;
     },
@@ -39,7 +40,10 @@ export function createMediaLinks(deps: { secret: string; publicUrl: string; cloc
 export function safeFileName(name: string): string {
   const last = name.split(/[\\/]/).at(-1) ?? '';
   // eslint-disable-next-line no-control-regex -- control characters are what must go
-  const clean = last.replace(/[\u0000-\u001f\u007f"<>:|?*\u202a-\u202e\u2066-\u2069]/g, '').replace(/^\.+/, '').trim();
+  const clean = last
+    .replace(/[\u0000-\u001f\u007f"<>:|?*\u202a-\u202e\u2066-\u2069]/g, '')
+    .replace(/^\.+/, '')
+    .trim();
   const cut = [...clean].slice(-100).join('');
   return cut === '' ? 'file' : cut;
 }

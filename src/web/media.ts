@@ -12,7 +12,8 @@ export interface MediaDeps {
 }
 
 /** Shown in place; everything else is only ever saved. */
-const inline = /^(image\/(png|jpeg|gif|webp)|audio\/(mpeg|mp4|ogg|aac|amr|x-m4a|wav)|video\/(mp4|3gpp|webm|quicktime)|application\/ogg)$/;
+const inline =
+  /^(image\/(png|jpeg|gif|webp)|audio\/(mpeg|mp4|ogg|aac|amr|x-m4a|wav)|video\/(mp4|3gpp|webm|quicktime)|application\/ogg)$/;
 
 export async function serveMedia(deps: MediaDeps, ctx: Context, id: string): Promise<void> {
   const link = deps.links.check(id, ctx.query);
@@ -56,9 +57,15 @@ function findFile(deps: MediaDeps, id: string, companyId: string): Promise<File 
       `select * from attachment where id = ? and company_id = ? and state = 'ready'`,
       [id, companyId],
     );
-    if (attachment?.mediaKey) return { mediaKey: attachment.mediaKey, contentType: attachment.contentType, name: attachment.name };
-    const contact = await reader.one<ContactRow>('select * from contact where id = ? and company_id = ?', [id, companyId]);
-    return contact?.avatarMediaKey ? { mediaKey: contact.avatarMediaKey, contentType: 'image/jpeg', name: 'picture.jpg' } : undefined;
+    if (attachment?.mediaKey)
+      return { mediaKey: attachment.mediaKey, contentType: attachment.contentType, name: attachment.name };
+    const contact = await reader.one<ContactRow>('select * from contact where id = ? and company_id = ?', [
+      id,
+      companyId,
+    ]);
+    return contact?.avatarMediaKey
+      ? { mediaKey: contact.avatarMediaKey, contentType: 'image/jpeg', name: 'picture.jpg' }
+      : undefined;
   });
 }
 

@@ -68,7 +68,10 @@ export function graphFailure(response: IncomingResponse, method: 'GET' | 'POST' 
   const error = errorOf(response.json);
   if (!error) {
     const kind = response.status === 429 || method === 'GET' ? 'retry' : response.status < 500 ? 'refused' : 'unknown';
-    return new UpstreamError('meta', kind, { status: response.status, reason: kind === 'unknown' ? 'ambiguous' : 'other' });
+    return new UpstreamError('meta', kind, {
+      status: response.status,
+      reason: kind === 'unknown' ? 'ambiguous' : 'other',
+    });
   }
   const verdict = verdictOf(error);
   // Reading again is always safe.
@@ -83,7 +86,8 @@ export function graphFailure(response: IncomingResponse, method: 'GET' | 'POST' 
 }
 
 function verdictOf({ code, subcode }: GraphError): Verdict {
-  if (code === 190) return { kind: 'reconnect', reason: (subcode !== null && tokenWords.get(subcode)) || 'token_expired' };
+  if (code === 190)
+    return { kind: 'reconnect', reason: (subcode !== null && tokenWords.get(subcode)) || 'token_expired' };
   const known = (subcode !== null && bySubcode.get(subcode)) || byCode.get(code);
   if (known) return known;
   if (code >= 80_000 && code < 80_100) return { kind: 'retry', reason: 'rate' };

@@ -32,7 +32,10 @@ export async function graph(deps: MessengerDeps, call: GraphCall): Promise<Recor
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
   if (response.status >= 400 || (isObject && 'error' in body)) throw graphFailure(response, call.method);
   if (!isObject) {
-    throw new UpstreamError('meta', call.method === 'GET' ? 'retry' : 'unknown', { status: response.status, reason: 'not_json' });
+    throw new UpstreamError('meta', call.method === 'GET' ? 'retry' : 'unknown', {
+      status: response.status,
+      reason: 'not_json',
+    });
   }
   return body as Record<string, unknown>;
 }

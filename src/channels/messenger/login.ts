@@ -50,7 +50,9 @@ const pagesShape = z.object({
       tasks: z.array(z.string()).optional(),
     }),
   ),
-  paging: z.object({ cursors: z.object({ after: z.string() }).partial().optional(), next: z.string().optional() }).optional(),
+  paging: z
+    .object({ cursors: z.object({ after: z.string() }).partial().optional(), next: z.string().optional() })
+    .optional(),
 });
 
 export async function finishLogin(
@@ -73,7 +75,9 @@ export async function finishLogin(
     }),
   );
   const token = long.access_token;
-  const me = z.object({ id: z.string() }).parse(await graph(deps, { method: 'GET', path: 'me', token, query: { fields: 'id,name' } }));
+  const me = z
+    .object({ id: z.string() })
+    .parse(await graph(deps, { method: 'GET', path: 'me', token, query: { fields: 'id,name' } }));
   await requirePermissions(deps, token);
   return { facebookUserId: me.id, pages: await allPages(deps, token) };
 }
@@ -82,7 +86,8 @@ async function requirePermissions(deps: MessengerDeps, token: string): Promise<v
   const { data } = permissionsShape.parse(await graph(deps, { method: 'GET', path: 'me/permissions', token }));
   const granted = new Set(data.filter(({ status }) => status === 'granted').map(({ permission }) => permission));
   const missing = needed.filter((permission) => !granted.has(permission));
-  if (missing.length > 0) throw new UpstreamError('meta', 'refused', { reason: `permissions_missing:${missing.join(',')}` });
+  if (missing.length > 0)
+    throw new UpstreamError('meta', 'refused', { reason: `permissions_missing:${missing.join(',')}` });
 }
 
 /** Every page of the list of Pages; 25 a page by default. */
@@ -123,5 +128,9 @@ export async function subscribe(deps: MessengerDeps, page: { id: string; token: 
 }
 
 export async function unsubscribe(deps: MessengerDeps, channel: ChannelAccess): Promise<void> {
-  await graph(deps, { method: 'DELETE', path: `${channel.address}/subscribed_apps`, token: channel.credentials.pageToken ?? '' });
+  await graph(deps, {
+    method: 'DELETE',
+    path: `${channel.address}/subscribed_apps`,
+    token: channel.credentials.pageToken ?? '',
+  });
 }

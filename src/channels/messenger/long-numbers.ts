@@ -23,6 +23,8 @@ function withoutPrototype(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (depth > deepest) return null;
   if (Array.isArray(value)) return value.map((item: unknown) => withoutPrototype(item, depth + 1));
-  const entries = Object.entries(value).filter(([name]) => name !== '__proto__' && name !== 'constructor' && name !== 'prototype');
+  const entries = Object.entries(value).filter(
+    ([name]) => name !== '__proto__' && name !== 'constructor' && name !== 'prototype',
+  );
   return Object.fromEntries(entries.map(([name, item]) => [name, withoutPrototype(item, depth + 1)]));
 }

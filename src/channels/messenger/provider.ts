@@ -35,7 +35,12 @@ export function createMessenger(deps: MessengerDeps): MessengerProvider {
   return {
     name: 'messenger',
     // "less than 2000 characters" (Send API Reference).
-    capabilities: { replyWindowMs: (deps.humanAgent ? 7 * 24 : 24) * hourMs, maxText: 1_999, attachments: true, templates: false },
+    capabilities: {
+      replyWindowMs: (deps.humanAgent ? 7 * 24 : 24) * hourMs,
+      maxText: 1_999,
+      attachments: true,
+      templates: false,
+    },
     claim: () => null,
     verify: (request) => verifyWebhook(deps.appSecret, request),
     parse: (request) => parseWebhook(deps.appId, request.body),

@@ -7,7 +7,11 @@ import { metadataPrefix } from './webhook.ts';
 
 const dayMs = 24 * 3_600_000;
 
-export async function sendMessage(deps: MessengerDeps, channel: ChannelAccess, message: OutboundMessage): Promise<Accepted> {
+export async function sendMessage(
+  deps: MessengerDeps,
+  channel: ChannelAccess,
+  message: OutboundMessage,
+): Promise<Accepted> {
   const answer = await graph(deps, {
     method: 'POST',
     path: `${channel.address}/messages`,
@@ -31,7 +35,9 @@ export async function sendMessage(deps: MessengerDeps, channel: ChannelAccess, m
 function typeOf(deps: MessengerDeps, message: OutboundMessage): Record<string, string> {
   const opened = message.windowOpenedAt === null ? 0 : Date.parse(message.windowOpenedAt);
   const late = Date.parse(message.now) - opened > dayMs;
-  return late && deps.humanAgent ? { messaging_type: 'MESSAGE_TAG', tag: 'HUMAN_AGENT' } : { messaging_type: 'RESPONSE' };
+  return late && deps.humanAgent
+    ? { messaging_type: 'MESSAGE_TAG', tag: 'HUMAN_AGENT' }
+    : { messaging_type: 'RESPONSE' };
 }
 
 /** Text and attachment exclude each other: there is no caption on Messenger. */

@@ -174,7 +174,9 @@ function mediaOf(attachments: readonly Json[]): RemoteMedia[] {
     if (sticker !== null && stickers.has(sticker)) return [];
     if (sticker !== null) stickers.add(sticker);
     const name = kind === 'file' ? fileName(payload.url) : null;
-    return [{ kind: sticker === null ? kind : 'sticker', url: payload.url, contentType: null, name } satisfies RemoteMedia];
+    return [
+      { kind: sticker === null ? kind : 'sticker', url: payload.url, contentType: null, name } satisfies RemoteMedia,
+    ];
   });
 }
 

@@ -38,7 +38,9 @@ async function throughOurDoor(settings: WhatsappSettings, account: TwilioAccount
   for (const [name, value] of pairs(request.params)) url.searchParams.append(name, value);
   const address = settings.apiUrl === null ? url.href : settings.apiUrl + url.pathname + url.search;
   const method = request.method.toUpperCase() as 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  const json = Object.entries(request.headers ?? {}).some(([name, value]) => /^content-type$/i.test(name) && /json/.test(value));
+  const json = Object.entries(request.headers ?? {}).some(
+    ([name, value]) => /^content-type$/i.test(name) && /json/.test(value),
+  );
   const response = await settings.send({
     service: 'twilio',
     method,
@@ -48,7 +50,9 @@ async function throughOurDoor(settings: WhatsappSettings, account: TwilioAccount
       accept: 'application/json',
       ...(request.data ? { 'content-type': json ? 'application/json' : 'application/x-www-form-urlencoded' } : {}),
     },
-    ...(request.data ? { body: json ? JSON.stringify(request.data) : new URLSearchParams(pairs(request.data)).toString() } : {}),
+    ...(request.data
+      ? { body: json ? JSON.stringify(request.data) : new URLSearchParams(pairs(request.data)).toString() }
+      : {}),
     timeoutMs: 15_000,
   });
   if (response.status >= 400 || response.status < 200) throw twilioFailure(response, method);
@@ -62,6 +66,9 @@ export function basic(account: TwilioAccount): string {
 function pairs(values: Record<string, unknown> | undefined): [string, string][] {
   return Object.entries(values ?? {}).flatMap(([name, value]): [string, string][] => {
     if (value === undefined || value === null) return [];
-    return (Array.isArray(value) ? value : [value]).map((item) => [name, item instanceof Date ? item.toISOString() : String(item)]);
+    return (Array.isArray(value) ? value : [value]).map((item) => [
+      name,
+      item instanceof Date ? item.toISOString() : String(item),
+    ]);
   });
 }

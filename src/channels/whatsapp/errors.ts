@@ -25,7 +25,9 @@ const words: Readonly<Record<string, readonly number[]>> = {
   reconnect: [20003, 20005, 90010, 30002],
   unreachable: [20500, 20503],
 };
-const wordOf = new Map(Object.entries(words).flatMap(([word, codes]) => codes.map((code) => [String(code), word] as const)));
+const wordOf = new Map(
+  Object.entries(words).flatMap(([word, codes]) => codes.map((code) => [String(code), word] as const)),
+);
 
 /** Our word for a code; `other` for one we do not know. */
 export function failureCode(code: string | null): string {
@@ -36,7 +38,10 @@ export function failureCode(code: string | null): string {
 export function twilioFailure(response: IncomingResponse, method: OutgoingRequest['method']): UpstreamError {
   const code = codeOf(response.json);
   const reason = failureCode(code);
-  const usual = upstreamFailure('twilio', response, method, { reason, ...(code === null ? {} : { providerCode: code }) });
+  const usual = upstreamFailure('twilio', response, method, {
+    reason,
+    ...(code === null ? {} : { providerCode: code }),
+  });
   const kind = kindOf(response.status, reason, usual.kind);
   const retryAfterMs = retryAfter(response.headers);
   return new UpstreamError('twilio', kind, {

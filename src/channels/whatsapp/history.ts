@@ -26,7 +26,10 @@ export async function recentMessages(
     status: statusOf(message.status),
     failure:
       statusOf(message.status) === 'failed'
-        ? { code: failureCode(message.errorCode ? String(message.errorCode) : null), providerCode: message.errorCode ? String(message.errorCode) : null }
+        ? {
+            code: failureCode(message.errorCode ? String(message.errorCode) : null),
+            providerCode: message.errorCode ? String(message.errorCode) : null,
+          }
         : null,
   }));
 }

@@ -17,6 +17,7 @@ export async function sendMessage(
     ...(message.attachment ? { mediaUrl: [message.attachment.url] } : {}),
     statusCallback: `${settings.publicUrl}/webhooks/twilio/status?m=${message.messageId}#rc=5&rp=all`,
   });
-  if (typeof sent.sid !== 'string' || sent.sid === '') throw new UpstreamError('twilio', 'unknown', { reason: 'no_sid' });
+  if (typeof sent.sid !== 'string' || sent.sid === '')
+    throw new UpstreamError('twilio', 'unknown', { reason: 'no_sid' });
   return { providerMessageId: sent.sid, status: 'sent' };
 }

@@ -16,7 +16,8 @@ export async function checkCredentials(settings: WhatsappSettings, account: Twil
     if (found.status !== 'active') throw rejected('account_suspended');
     return { name: found.friendlyName ?? account.accountSid };
   } catch (error) {
-    const refused = error instanceof UpstreamError && (error.kind === 'reconnect' || [401, 403, 404].includes(error.status ?? 0));
+    const refused =
+      error instanceof UpstreamError && (error.kind === 'reconnect' || [401, 403, 404].includes(error.status ?? 0));
     throw refused ? rejected() : error;
   }
 }
@@ -48,7 +49,11 @@ const webhookShape = z.record(z.string(), z.unknown());
 const overrides = '#rc=5&rp=all&ct=2000&rt=4000';
 
 /** Reads what is set, and writes our addresses into it, unless somebody else's stand there. */
-export async function setWebhooks(settings: WhatsappSettings, account: TwilioAccount, senderSid: string): Promise<WebhookSetup> {
+export async function setWebhooks(
+  settings: WhatsappSettings,
+  account: TwilioAccount,
+  senderSid: string,
+): Promise<WebhookSetup> {
   const client = await twilioClient(settings, account);
   const sender = await client.messaging.v2.channelsSenders(senderSid).fetch();
   const before = webhookShape.safeParse(sender.webhook ?? {}).data ?? {};

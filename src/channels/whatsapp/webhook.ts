@@ -49,7 +49,11 @@ export function parseWebhook(request: { body: Buffer; pathAndQuery: string }): I
   const account = fields.get('AccountSid') ?? '';
   const raw = JSON.stringify(Object.fromEntries(fields));
   try {
-    return [isStatus(request.pathAndQuery) ? statusEvent(fields, account, request.pathAndQuery) : messageEvent(fields, account, raw)];
+    return [
+      isStatus(request.pathAndQuery)
+        ? statusEvent(fields, account, request.pathAndQuery)
+        : messageEvent(fields, account, raw),
+    ];
   } catch {
     return [{ type: 'unreadable', account, address: fields.get('To') ?? null, reason: 'malformed', raw }];
   }
@@ -90,8 +94,12 @@ function partyOf(fields: Map<string, string>, from: string): Party {
   const identities: Identity[] = [];
   if (bare.startsWith('+')) identities.push({ type: 'phone', value: bare });
   const userId = (fields.get('ExternalUserId') ?? (bare.startsWith('+') ? '' : from)).replace(/^whatsapp:/, '');
-  if (userId !== '' && whatsappAddress.test(`whatsapp:${userId}`)) identities.push({ type: 'whatsapp_user', value: userId });
-  const name = fields.get('ProfileName')?.replace(/[\r\n]+/g, ' ').trim();
+  if (userId !== '' && whatsappAddress.test(`whatsapp:${userId}`))
+    identities.push({ type: 'whatsapp_user', value: userId });
+  const name = fields
+    .get('ProfileName')
+    ?.replace(/[\r\n]+/g, ' ')
+    .trim();
   return { address: from, identities, name: name ? [...name].slice(0, maxNameLength).join('') : null };
 }
 
@@ -139,7 +147,13 @@ function statusEvent(fields: Map<string, string>, account: string, pathAndQuery:
   const word = fields.get('MessageStatus') ?? fields.get('SmsStatus') ?? '';
   const status = statusWords.get(word);
   if (!status || !messageSid.test(sid)) {
-    return { type: 'ignored', account, address, at: null, reason: quietWords.has(word) ? 'status_on_its_way' : 'status_unknown' };
+    return {
+      type: 'ignored',
+      account,
+      address,
+      at: null,
+      reason: quietWords.has(word) ? 'status_on_its_way' : 'status_unknown',
+    };
   }
   const code = fields.get('ErrorCode') ?? null;
   return {

@@ -1,0 +1,100 @@
+// Notes on records (v1 only): read, create, update one note; look for one whose creation got no answer.
+import { z } from 'zod';
+import { UpstreamError } from '../base/errors.ts';
+import type { PipedriveClient } from './client.ts';
+import type { RecordType } from './records.ts';
+
+export interface RecordRef {
+  readonly type: RecordType;
+  readonly recordId: string;
+}
+
+/** A note as Pipedrive has it: the content is what its sanitising left. */
+export interface NoteContent {
+  readonly noteId: string;
+  readonly content: string;
+}
+
+const noteShape = z.object({
+  id: z.number(),
+  content: z.string().nullish(),
+  active_flag: z.union([z.boolean(), z.number()]).nullish(),
+  add_time: z.string().nullish(),
+});
+const oneShape = z.object({ data: noteShape });
+
+/** "gone" also for what may no longer be seen: what a deleted note answers is not documented. */
+export async function readNote(client: PipedriveClient, noteId: string): Promise<NoteContent | 'gone'> {
+  try {
+    const answer = await client.v1(
+      (sdk) => sdk.NotesApi,
+      (api) => api.getNote({ id: Number(noteId) }),
+    );
+    const note = oneShape.parse(answer).data;
+    return isActive(note) ? { noteId, content: note.content ?? '' } : 'gone';
+  } catch (error) {
+    if (isGone(error)) return 'gone';
+    throw error;
+  }
+}
+
+export async function createNote(client: PipedriveClient, record: RecordRef, content: string): Promise<NoteContent> {
+  const answer = await client.v1(
+    (sdk) => sdk.NotesApi,
+    (api) => api.addNote({ AddNoteRequest: { content, ...reference(record) } as never }),
+  );
+  const note = oneShape.parse(answer).data;
+  return { noteId: String(note.id), content: note.content ?? '' };
+}
+
+/** PUT, not PATCH. */
+export async function updateNote(
+  client: PipedriveClient,
+  noteId: string,
+  content: string,
+): Promise<NoteContent | 'gone'> {
+  try {
+    const answer = await client.v1(
+      (sdk) => sdk.NotesApi,
+      (api) => api.updateNote({ id: Number(noteId), NoteRequest: { content } as never }),
+    );
+    const note = oneShape.parse(answer).data;
+    return isActive(note) ? { noteId, content: note.content ?? '' } : 'gone';
+  } catch (error) {
+    if (isGone(error)) return 'gone';
+    throw error;
+  }
+}
+
+const longestSearch = 5;
+
+/** The note on a record whose content holds `mark`, among its newest; settles a creation whose answer was lost (H4). */
+export async function findNote(
+  client: PipedriveClient,
+  record: RecordRef,
+  mark: string,
+): Promise<NoteContent | undefined> {
+  for (let page = 0; page < longestSearch; page += 1) {
+    const answer = await client.v1(
+      (sdk) => sdk.NotesApi,
+      (api) => api.getNotes({ ...reference(record), sort: 'add_time DESC', start: page * 50, limit: 50 } as never),
+    );
+    const notes = z.object({ data: z.array(noteShape).nullish() }).parse(answer).data ?? [];
+    const found = notes.find((note) => isActive(note) && note.content?.includes(mark));
+    if (found) return { noteId: String(found.id), content: found.content ?? '' };
+    if (notes.length < 50) return undefined;
+  }
+  return undefined;
+}
+
+function reference({ type, recordId }: RecordRef): Record<string, string | number> {
+  return type === 'lead' ? { lead_id: recordId } : { [`${type}_id`]: Number(recordId) };
+}
+
+function isActive(note: z.infer<typeof noteShape>): boolean {
+  return note.active_flag !== false && note.active_flag !== 0;
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof UpstreamError && (error.status === 404 || error.status === 410 || error.status === 403);
+}
