@@ -228,6 +228,7 @@ const statements = [
     pipedrive_note_id text,
     state text not null,
     mark text not null,
+    version integer not null,
     content_hash text,
     author_id text,
     window_until text not null,

@@ -94,7 +94,7 @@ export const settingNames = Object.keys(shape).filter((name) => name !== 'NODE_E
 export type Config = ReturnType<typeof readConfig>;
 
 /** Reads and checks all settings. Throws ConfigError with every fault found. */
-export function readConfig(environment: Environment) {
+export function readConfig(environment: Environment = process.env) {
   // An empty value, as in `NAME=` of an .env file, is a setting that was left out.
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),

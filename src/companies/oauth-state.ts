@@ -10,11 +10,13 @@ export interface StateDeps {
 }
 
 const lifeMs = 10 * 60_000;
+/** For a login begun inside Pipedrive's frame, where no cookie of ours can be set: bound to the session's user alone. */
+const unbound = '';
 
 /** Makes a state for this browser. Answers the value to send along. */
 export async function openState(
   deps: StateDeps,
-  state: { kind: 'pipedrive' | 'meta'; browser: string; next: string; companyId?: string; userId?: string },
+  state: { kind: 'pipedrive' | 'meta'; browser: string | null; next: string; companyId?: string; userId?: string },
 ): Promise<string> {
   const value = randomToken();
   await deps.db.transaction(async (tx) => {
@@ -22,7 +24,7 @@ export async function openState(
     await tx.insert(OauthState, {
       id: sha256(value),
       kind: state.kind,
-      browserHash: sha256(state.browser),
+      browserHash: state.browser === null ? unbound : sha256(state.browser),
       companyId: state.companyId ?? null,
       userId: state.userId ?? null,
       next: state.next,
@@ -37,13 +39,14 @@ export async function takeState(
   deps: StateDeps,
   given: { kind: 'pipedrive' | 'meta'; value: unknown; browser: string | undefined },
 ): Promise<OauthStateRow | undefined> {
-  if (typeof given.value !== 'string' || given.value === '' || !given.browser) return undefined;
+  if (typeof given.value !== 'string' || given.value === '') return undefined;
   const id = sha256(given.value);
-  const browserHash = sha256(given.browser);
+  const browserHash = sha256(given.browser ?? '');
   return deps.db.transaction(async (tx) => {
     const row = await tx.one<OauthStateRow>('select * from oauth_state where id = ? and kind = ?', [id, given.kind]);
     // Another browser must not use it up either.
-    if (!row || row.expiresAt <= timeText(deps.clock) || !sameSecret(row.browserHash, browserHash)) return undefined;
+    if (!row || row.expiresAt <= timeText(deps.clock)) return undefined;
+    if (row.browserHash !== unbound && !sameSecret(row.browserHash, browserHash)) return undefined;
     const used = await tx.query('delete from oauth_state where id = ? returning id', [id]);
     return used.length > 0 ? row : undefined;
   });

@@ -288,6 +288,8 @@ export interface NoteRow {
   state: 'writing' | 'open' | 'closed';
   /** A mark inside the note's text by which a lost creation is found again. */
   mark: string;
+  /** How often it was planned to be written; stands in its text, so that a write whose answer was lost can be recognised. */
+  version: number;
   /** Hash of the content as Pipedrive returned it after our last write (H3). */
   contentHash: string | null;
   /** Whose token wrote it. */
@@ -577,6 +579,7 @@ export const Note = table<NoteRow>('note', {
   pipedriveNoteId: maybeText,
   state: text,
   mark: text,
+  version: number,
   contentHash: maybeText,
   authorId: maybeText,
   windowUntil: text,

@@ -258,3 +258,13 @@ export async function unpark(tx: Tx, now: string, jobId: string | null): Promise
   );
   return rows.length;
 }
+
+/** Frees what a dead process held. Only where no other process can be at work. */
+export async function releaseLeases(tx: Tx): Promise<void> {
+  await tx.query(
+    `delete from job where lease_until is not null and parked_at is null and merge_key is not null
+       and exists (select 1 from job w where w.task = job.task and w.merge_key = job.merge_key
+         and w.lease_until is null and w.parked_at is null)`,
+  );
+  await tx.query('update job set lease_until = null, lease_owner = null where lease_until is not null');
+}

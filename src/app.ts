@@ -1,0 +1,212 @@
+// The composition root: builds each part once, from the bottom row up, and gives it only what it needs. Stopping is the same backwards.
+import type { Server } from 'node:http';
+import { timeText, type Clock } from './base/clock.ts';
+import { createVault } from './base/crypto.ts';
+import { UserError } from './base/errors.ts';
+import { createHttp } from './base/http.ts';
+import type { Log } from './base/log.ts';
+import { createMetrics, type Metrics } from './base/metrics.ts';
+import { createProviders } from './channels/registry.ts';
+import type { ProviderName } from './channels/provider.ts';
+import { eraseCompanies } from './companies/erase.ts';
+import type { InstallDeps } from './companies/install.ts';
+import type { Config } from './config.ts';
+import { openDatabase, type Database } from './db/database.ts';
+import { createHistoryFollower } from './history/follow.ts';
+import { writeNote, type HistoryDeps } from './history/write.ts';
+import { createChanges } from './inbox/changes.ts';
+import { disconnectAll, type ConnectDeps } from './inbox/connect.ts';
+import type { InboxDeps } from './inbox/deps.ts';
+import { fetchMedia } from './inbox/fetch-media.ts';
+import { fetchProfile } from './inbox/fetch-profile.ts';
+import { ingest } from './inbox/ingest.ts';
+import { createPresence } from './inbox/presence.ts';
+import type { ReadDeps } from './inbox/queries.ts';
+import { receiveMessage } from './inbox/receive.ts';
+import { sendMessage, settleMessage } from './inbox/send.ts';
+import { applyStatus } from './inbox/status.ts';
+import { createQueue, releaseLeases } from './jobs/queue.ts';
+import { bindBatchTask, bindTask, createWorker, type Worker } from './jobs/worker.ts';
+import { downloadMedia } from './media/download.ts';
+import { createMediaLinks } from './media/links.ts';
+import { createStorage } from './media/storage.ts';
+import { pipedriveFor, type PipedriveDeps } from './pipedrive/client.ts';
+import { signedTokenKey } from './pipedrive/signed-token.ts';
+import { grantsInOrder } from './pipedrive/tokens.ts';
+import { createHttpServer } from './web/server.ts';
+import { createStreams } from './web/stream.ts';
+import { createSurfaces } from './web/surfaces.ts';
+
+export interface App {
+  readonly server: Server;
+  readonly db: Database;
+  readonly worker: Worker;
+  readonly metrics: Metrics;
+  /** Listens and begins to work; answers the port. */
+  start(): Promise<number>;
+  /** Stops listening, drains the jobs, closes the streams and the database. */
+  stop(): Promise<void>;
+}
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where Vite put the surfaces. */
+  readonly surfacesFolder: string;
+  /** Refuses outgoing calls; tests let through the sandbox's addresses only. */
+  readonly mayCall?: (url: URL) => boolean;
+}
+
+const stopGraceMs = 8_000;
+
+export async function createApp({ config, clock, log, surfacesFolder, mayCall }: AppOptions): Promise<App> {
+  const metrics = createMetrics();
+  const http = createHttp({ metrics, ...(mayCall ? { mayCall } : {}) });
+  const vault = createVault(config.encryptionKeys);
+  const db = await openDatabase({ url: config.databaseUrl, log });
+  const queue = createQueue({ db, clock });
+  const storage = createStorage(config.mediaUrl);
+  const links = createMediaLinks({ secret: config.sessionSecret, publicUrl: config.publicUrl, clock });
+  const { send } = http;
+  const { publicUrl } = config;
+
+  const providers = createProviders({ send, publicUrl, meta: config.meta, twilioApiUrl: config.twilio.apiUrl });
+  const provider = (name: ProviderName) => {
+    const found = providers[name];
+    if (!found) throw new UserError('not_found', { provider: name });
+    return found;
+  };
+  const followers = [
+    createHistoryFollower({ queue, debounceMs: config.noteDebounceMs, maxWaitMs: config.noteMaxWaitMs }),
+  ];
+  const changes = createChanges({ db, clock, followers });
+  const presence = createPresence({ db, clock });
+
+  const pipedrive: PipedriveDeps = {
+    db,
+    clock,
+    log,
+    vault,
+    send,
+    metrics,
+    settings: { ...config.pipedrive, publicUrl },
+    onReconnectNeeded: (tx, grant) => changes.record(tx, { kind: 'user.changed', ...grant }),
+  };
+  const inbox: InboxDeps = {
+    db,
+    clock,
+    log,
+    metrics,
+    vault,
+    queue,
+    changes,
+    publicUrl,
+    provider,
+    fetchMedia: (url, rules) => downloadMedia({ http, storage, extraHosts: config.mediaExtraHosts }, url, rules),
+    mediaBytes: storage.read,
+    removeMedia: storage.remove,
+    mediaLink: links.link,
+  };
+  const connect: ConnectDeps = { ...inbox, providers };
+  const install: InstallDeps = {
+    ...pipedrive,
+    eraseAfterDays: config.eraseAfterDays,
+    onLastUserGone: (tx, companyId) => disconnectAll(inbox, tx, companyId),
+    onInstalled: (tx, grant) => changes.record(tx, { kind: 'user.changed', ...grant }),
+  };
+  const history: HistoryDeps = {
+    db,
+    clock,
+    log,
+    changes,
+    publicUrl,
+    pipedriveFor: (grant) => pipedriveFor(pipedrive, grant),
+    grants: (companyId, preferred) => db.read((reader) => grantsInOrder(reader, companyId, preferred)),
+  };
+  const reading: ReadDeps & Pick<InboxDeps, 'mediaLink'> = {
+    capabilities: (name) => provider(name).capabilities,
+    now: () => timeText(clock),
+    contactPicture: (contact) =>
+      contact.avatarMediaKey === null ? null : links.link({ ...contact, name: 'picture.jpg' }, 'browser'),
+    mediaLink: links.link,
+  };
+  const session = { db, clock, signedTokenKey: signedTokenKey(config.pipedrive.jwtSecret) };
+  const streams = createStreams({ db, clock, log, metrics, changes, presence, reading });
+
+  const worker = createWorker({
+    db,
+    clock,
+    log,
+    metrics,
+    queue,
+    tasks: [
+      bindBatchTask(ingest, inbox),
+      bindTask(receiveMessage, inbox),
+      bindTask(applyStatus, inbox),
+      bindTask(sendMessage, inbox),
+      bindTask(settleMessage, inbox),
+      bindTask(fetchMedia, inbox),
+      bindTask(fetchProfile, inbox),
+      bindTask(writeNote, history),
+      bindTask(eraseCompanies, inbox),
+    ],
+  });
+  const server = createHttpServer({
+    log,
+    publicUrl,
+    frameAncestors: [config.pipedrive.apiUrl, config.pipedrive.oauthUrl]
+      .filter((url) => url !== null)
+      .map((url) => new URL(url).origin),
+    webhooks: { db, clock, log, metrics, vault, queue, providers },
+    health: { db, clock, metrics, metricsToken: config.metricsToken },
+    oauth: { install, connect, publicUrl },
+    media: { db, storage, links },
+    me: { inbox, session, notesWaiting: (companyId) => countWaitingNotes(db, companyId) },
+    conversations: { inbox, reading, presence },
+    messageReading: reading,
+    links: { ...inbox, pipedriveFor: (user) => pipedriveFor(pipedrive, user, { urgent: true }) },
+    streams,
+    surfaces: createSurfaces(surfacesFolder),
+  });
+
+  return {
+    server,
+    db,
+    worker,
+    metrics,
+    start: async () => {
+      // Nobody else works on an embedded database: what a dead process held is free at once.
+      if (db.kind === 'sqlite') await db.transaction((tx) => releaseLeases(tx));
+      await db.transaction((tx) => queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' }));
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(config.port, config.host, () => resolve());
+      });
+      worker.start();
+      const address = server.address();
+      return typeof address === 'object' && address ? address.port : config.port;
+    },
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      streams.closeAll();
+      await worker.stop(stopGraceMs);
+      server.closeAllConnections();
+      await closed;
+      await http.close();
+      await db.close();
+    },
+  };
+}
+
+async function countWaitingNotes(db: Database, companyId: string): Promise<number> {
+  const row = await db.read((reader) =>
+    reader.one<{ count: number }>(
+      `select cast(count(*) as integer) as count from link
+       where company_id = ? and removed_at is null and state = 'active' and history_complete = 0`,
+      [companyId],
+    ),
+  );
+  return row?.count ?? 0;
+}

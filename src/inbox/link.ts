@@ -1,0 +1,315 @@
+// Ties a conversation to persons, leads and deals: existing ones, or created on the spot, once (L1 to L7).
+import { timeText } from '../base/clock.ts';
+import { UpstreamError, UserError } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
+import type { Viewer } from '../companies/access.ts';
+import type { Tx } from '../db/database.ts';
+import {
+  Note,
+  NotedMessage,
+  type ChannelRow,
+  type ContactIdentityRow,
+  type ContactRow,
+  type ConversationRow,
+  type LinkRow,
+  type MessageRow,
+} from '../db/tables.ts';
+import type { PipedriveClient } from '../pipedrive/client.ts';
+import {
+  createDeal,
+  createLead,
+  createPerson,
+  readRecord,
+  type NewPerson,
+  type NewRecord,
+  type RecordType,
+} from '../pipedrive/records.ts';
+import { actorOf, conversationFor } from './conversation.ts';
+import { createOnce } from './create-once.ts';
+import type { InboxDeps } from './deps.ts';
+
+export interface LinkDeps extends InboxDeps {
+  /** The acting user's own access: ownership and permissions stay Pipedrive's own (L2). */
+  readonly pipedriveFor: (user: { companyId: string; userId: string }) => PipedriveClient;
+}
+
+export interface Failed {
+  readonly type: RecordType;
+  readonly error: UpstreamError;
+}
+
+export interface Linked {
+  readonly made: LinkRow[];
+  readonly failed: Failed[];
+}
+
+/** Links a record that is there already. */
+export async function linkRecord(
+  deps: LinkDeps,
+  viewer: Viewer,
+  input: { conversationId: string; type: RecordType; recordId: string },
+): Promise<LinkRow> {
+  const conversation = await deps.db.read((reader) => conversationFor(reader, viewer, input.conversationId));
+  await requireNoOtherPerson(deps, conversation, input.type, input.recordId);
+  const record = await readRecord(deps.pipedriveFor(viewer), input.type, input.recordId);
+  if (record.state === 'gone') throw new UserError('record_not_found', { type: input.type });
+  return deps.db.transaction((tx) =>
+    storeLink(deps, tx, viewer, { ...input, title: record.title, details: record.details }),
+  );
+}
+
+export interface CreateInput {
+  readonly conversationId: string;
+  readonly type: RecordType;
+  readonly idempotencyKey: string;
+  readonly person: { readonly id: string } | NewPerson | undefined;
+  readonly record: Omit<NewRecord, 'personId'> | undefined;
+}
+
+/** Creates a person, or a lead or deal with its person, and links what was made; what was made is kept when a part fails (L7). */
+export async function createAndLink(deps: LinkDeps, viewer: Viewer, input: CreateInput): Promise<Linked> {
+  const conversation = await deps.db.read((reader) => conversationFor(reader, viewer, input.conversationId));
+  const client = deps.pipedriveFor(viewer);
+  const made: LinkRow[] = [];
+  const person = await personFor(deps, viewer, client, conversation, input, made);
+  if ('error' in person) {
+    // Nothing was made at all: then it is a plain failure.
+    throw person.error;
+  }
+  if (input.type === 'person' || !input.record) return { made, failed: [] };
+  const record: NewRecord = {
+    ownerId: viewer.userId,
+    ...defined(input.record),
+    title: input.record.title,
+    personId: person.recordId,
+  };
+  try {
+    const { type } = input;
+    const created = await createOnce(deps, client, {
+      companyId: viewer.companyId,
+      conversationId: conversation.id,
+      key: `${viewer.userId}/${input.idempotencyKey}/${type}`,
+      type,
+      title: record.title,
+      personId: record.personId,
+      create: () => (type === 'deal' ? createDeal(client, record) : createLead(client, record)),
+    });
+    made.push(await linkCreated(deps, viewer, client, conversation, type, created));
+    return { made, failed: [] };
+  } catch (error) {
+    if (!(error instanceof UpstreamError) || made.length === 0) throw error;
+    return { made, failed: [{ type: input.type, error }] };
+  }
+}
+
+/** The person a record is made for: named, linked already, or created now from what is known of the contact. */
+async function personFor(
+  deps: LinkDeps,
+  viewer: Viewer,
+  client: PipedriveClient,
+  conversation: ConversationRow,
+  input: CreateInput,
+  made: LinkRow[],
+): Promise<{ recordId: string } | { error: UpstreamError }> {
+  const linked = await deps.db.read((reader) =>
+    reader.one<LinkRow>(`select * from link where conversation_id = ? and type = 'person' and removed_at is null`, [
+      conversation.id,
+    ]),
+  );
+  const given = input.person;
+  if (given && 'id' in given) {
+    if (linked && linked.recordId !== given.id) throw new UserError('person_linked', { title: linked.title });
+    if (!linked) {
+      made.push(
+        await linkRecord(deps, viewer, { conversationId: conversation.id, type: 'person', recordId: given.id }),
+      );
+    }
+    return { recordId: given.id };
+  }
+  const key = `${viewer.userId}/${input.idempotencyKey}/person`;
+  if (linked && !(await wasMadeFor(deps, viewer, key, linked.recordId))) {
+    if (input.type === 'person') throw new UserError('person_linked', { title: linked.title });
+    return { recordId: linked.recordId };
+  }
+  const wanted = await newPersonFor(deps, viewer, conversation, given);
+  try {
+    const created = await createOnce(deps, client, {
+      companyId: viewer.companyId,
+      conversationId: conversation.id,
+      key,
+      type: 'person',
+      title: wanted.person.name,
+      personId: null,
+      create: () => createPerson(client, wanted.person, wanted.phoneLabel),
+    });
+    made.push(await linkCreated(deps, viewer, client, conversation, 'person', created));
+    return { recordId: created.recordId };
+  } catch (error) {
+    if (error instanceof UpstreamError) return { error };
+    throw error;
+  }
+}
+
+async function wasMadeFor(deps: LinkDeps, viewer: Viewer, key: string, recordId: string): Promise<boolean> {
+  const request = await deps.db.read((reader) =>
+    reader.one('select 1 from record_request where company_id = ? and id = ? and record_id = ?', [
+      viewer.companyId,
+      key,
+      recordId,
+    ]),
+  );
+  return request !== undefined;
+}
+
+async function newPersonFor(
+  deps: LinkDeps,
+  viewer: Viewer,
+  conversation: ConversationRow,
+  given: NewPerson | undefined,
+): Promise<{ person: NewPerson; phoneLabel: string }> {
+  return deps.db.read(async (reader) => {
+    const contact = await reader.one<ContactRow>('select * from contact where id = ?', [conversation.contactId]);
+    const phone = await reader.one<ContactIdentityRow>(
+      `select * from contact_identity where contact_id = ? and type = 'phone'`,
+      [conversation.contactId],
+    );
+    const channel = await reader.one<ChannelRow>('select * from channel where id = ?', [conversation.channelId]);
+    const base = { name: contact?.name ?? '', ownerId: viewer.userId, ...(phone ? { phone: phone.value } : {}) };
+    return {
+      person: given ? { ...base, phone: undefined, ...defined(given), name: given.name } : base,
+      phoneLabel: channel?.provider === 'whatsapp' ? 'WhatsApp' : 'mobile',
+    };
+  });
+}
+
+async function linkCreated(
+  deps: LinkDeps,
+  viewer: Viewer,
+  client: PipedriveClient,
+  conversation: ConversationRow,
+  type: RecordType,
+  created: { recordId: string; title: string },
+): Promise<LinkRow> {
+  // The record is there; its facts are an ornament that must not fail the link.
+  const record = await readRecord(client, type, created.recordId).catch(() => undefined);
+  const details = record?.state === 'present' ? record.details : null;
+  return deps.db.transaction((tx) =>
+    storeLink(deps, tx, viewer, {
+      conversationId: conversation.id,
+      type,
+      recordId: created.recordId,
+      title: created.title,
+      details,
+    }),
+  );
+}
+
+async function requireNoOtherPerson(
+  deps: LinkDeps,
+  conversation: ConversationRow,
+  type: RecordType,
+  recordId: string,
+): Promise<void> {
+  if (type !== 'person') return;
+  const other = await deps.db.read((reader) =>
+    reader.one<LinkRow>(
+      `select * from link where conversation_id = ? and type = 'person' and removed_at is null and record_id <> ?`,
+      [conversation.id, recordId],
+    ),
+  );
+  if (other) throw new UserError('person_linked', { title: other.title });
+}
+
+/** Latest messages that the first note holds: of the last 24 hours, at least ten, at most fifty (H1). */
+const noteBackMs = 24 * 3_600_000;
+const noteAtLeast = 10;
+const noteAtMost = 50;
+
+async function storeLink(
+  deps: LinkDeps,
+  tx: Tx,
+  viewer: Viewer,
+  wanted: { conversationId: string; type: RecordType; recordId: string; title: string; details: object | null },
+): Promise<LinkRow> {
+  const conversation = await conversationFor(tx, viewer, wanted.conversationId);
+  const now = timeText(deps.clock);
+  const newest = await tx.one<{ id: string | null }>('select max(id) as id from message where conversation_id = ?', [
+    conversation.id,
+  ]);
+  const inserted = await tx.one<LinkRow>(
+    `insert into link (id, company_id, conversation_id, type, record_id, title, details, state, after_message_id, history_complete,
+       created_by, created_at, removed_at)
+     values (?, ?, ?, ?, ?, ?, ?, 'active', ?, 0, ?, ?, null) on conflict do nothing returning *`,
+    [
+      newId(),
+      viewer.companyId,
+      conversation.id,
+      wanted.type,
+      wanted.recordId,
+      wanted.title,
+      JSON.stringify(wanted.details),
+      newest?.id ?? '',
+      viewer.userId,
+      now,
+    ],
+  );
+  if (!inserted) {
+    const known = await tx.one<LinkRow>(
+      'select * from link where conversation_id = ? and type = ? and record_id = ? and removed_at is null',
+      [conversation.id, wanted.type, wanted.recordId],
+    );
+    if (known) return known;
+    throw new UserError('person_linked');
+  }
+  await planFirstNote(deps, tx, conversation, inserted);
+  await deps.changes.record(tx, { kind: 'link.added', conversation, link: inserted, by: actorOf(viewer) });
+  return inserted;
+}
+
+async function planFirstNote(deps: LinkDeps, tx: Tx, conversation: ConversationRow, link: LinkRow): Promise<void> {
+  const latest = await tx.query<Pick<MessageRow, 'id' | 'createdAt'>>(
+    `select id, created_at from message where conversation_id = ? order by created_at desc, id desc limit ${noteAtMost}`,
+    [conversation.id],
+  );
+  const since = timeText(deps.clock, -noteBackMs);
+  const chosen = latest.filter((message, index) => index < noteAtLeast || message.createdAt >= since);
+  const noteId = newId();
+  await tx.insert(Note, {
+    id: noteId,
+    companyId: link.companyId,
+    linkId: link.id,
+    pipedriveNoteId: null,
+    state: 'writing',
+    mark: noteId.replaceAll('-', ''),
+    version: 0,
+    contentHash: null,
+    authorId: null,
+    windowUntil: timeText(deps.clock, noteBackMs),
+    createdAt: timeText(deps.clock),
+  });
+  await tx.insert(
+    NotedMessage,
+    chosen.map((message) => ({ linkId: link.id, messageId: message.id, noteId, confirmed: 0 as const })),
+  );
+}
+
+/** Future messages are no longer noted; notes already written stay (L5). */
+export function unlink(
+  deps: InboxDeps,
+  viewer: Viewer,
+  input: { conversationId: string; linkId: string },
+): Promise<void> {
+  return deps.db.transaction(async (tx) => {
+    const conversation = await conversationFor(tx, viewer, input.conversationId);
+    const link = await tx.one<LinkRow>(
+      'update link set removed_at = ? where id = ? and conversation_id = ? and removed_at is null returning *',
+      [timeText(deps.clock), input.linkId, conversation.id],
+    );
+    if (!link) throw new UserError('not_found');
+    await deps.changes.record(tx, { kind: 'link.removed', conversation, link, by: actorOf(viewer) });
+  });
+}
+
+function defined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
+}

@@ -1,0 +1,67 @@
+// Calls about channels: list, connect, change, disconnect.
+import { text } from '../../base/texts.ts';
+import type { Viewer } from '../../companies/access.ts';
+import { listChannels, readChannel } from '../../inbox/channel-shape.ts';
+import {
+  changeChannel,
+  connectMessenger,
+  connectWhatsapp,
+  disconnectChannel,
+  listPages,
+  listSenders,
+  startMessengerLogin,
+  type ConnectDeps,
+  type WhatsappInput,
+} from '../../inbox/connect.ts';
+import { noContent, ok, type Handlers } from '../handler.ts';
+
+export function channelCalls(deps: ConnectDeps): Handlers {
+  const shape = (viewer: Viewer, id: string) => deps.db.read((reader) => readChannel(reader, viewer, id));
+  return {
+    listChannels: async ({ viewer }) =>
+      ok({ data: await deps.db.read((reader) => listChannels(reader, viewer)), nextCursor: null }),
+    listSenders: async ({ viewer, body }) => {
+      const senders = await listSenders(deps, viewer, body);
+      const data = senders.map(({ sid, address, name, online }) => ({
+        sid,
+        address: address.replace('whatsapp:', ''),
+        name,
+        online,
+      }));
+      return ok({ data, nextCursor: null });
+    },
+    connectWhatsapp: async ({ viewer, body }) => {
+      const channel = await connectWhatsapp(deps, viewer, body as WhatsappInput);
+      return { status: 201, body: await shape(viewer, channel.id) };
+    },
+    listPages: async ({ viewer, query }) => {
+      const { ready, pages } = await listPages(deps, viewer, (query as { login: string }).login);
+      const data = pages.map(({ id, name, missing, connected }) => ({
+        id,
+        name,
+        usable: missing === null,
+        reason: missing === null ? null : text(viewer.language, `page.missing.${missing}`),
+        connected,
+      }));
+      return ok({ data, nextCursor: null, ready });
+    },
+    connectMessenger: async ({ viewer, body }) => {
+      const channels = await connectMessenger(deps, viewer, body);
+      const data = await Promise.all(channels.map(({ id }) => shape(viewer, id)));
+      return { status: 201, body: { data } };
+    },
+    changeChannel: async ({ viewer, params, body }) => {
+      const channel = await changeChannel(deps, viewer, params.id!, body);
+      return ok(await shape(viewer, channel.id));
+    },
+    disconnectChannel: async ({ viewer, params }) => {
+      await disconnectChannel(deps, viewer, params.id!);
+      return noContent;
+    },
+  };
+}
+
+/** Apart from the others, as it must bind the browser by a cookie where it can. */
+export async function messengerLogin(deps: ConnectDeps, viewer: Viewer, bind: () => string) {
+  return ok(await startMessengerLogin(deps, viewer, viewer.kind === 'page' ? bind() : null));
+}

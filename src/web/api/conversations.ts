@@ -1,0 +1,74 @@
+// Calls about conversations: lists, one, and what a user does to it.
+import { UserError } from '../../base/errors.ts';
+import type { Viewer } from '../../companies/access.ts';
+import {
+  assign,
+  changeStatus,
+  conversationFor,
+  deleteConversation,
+  markRead,
+  measure,
+} from '../../inbox/conversation.ts';
+import type { InboxDeps } from '../../inbox/deps.ts';
+import type { Presence } from '../../inbox/presence.ts';
+import {
+  countConversations,
+  listConversations,
+  listTimeline,
+  readConversation,
+  type ConversationFilter,
+  type ReadDeps,
+} from '../../inbox/queries.ts';
+import { noContent, ok, type CallAnswer, type Handlers } from '../handler.ts';
+
+export interface ConversationCallDeps {
+  readonly inbox: InboxDeps;
+  readonly reading: ReadDeps;
+  readonly presence: Presence;
+}
+
+export function conversationCalls({ inbox, reading, presence }: ConversationCallDeps): Handlers {
+  const { db } = inbox;
+  const shown = async (viewer: Viewer, id: string): Promise<CallAnswer> => {
+    const conversation = await db.read((reader) => readConversation(reader, reading, viewer, id));
+    if (!conversation) throw new UserError('not_found');
+    return ok(conversation);
+  };
+  return {
+    listConversations: async ({ viewer, query }) =>
+      ok(await db.read((reader) => listConversations(reader, reading, viewer, query as ConversationFilter))),
+    countConversations: async ({ viewer }) => ok(await db.read((reader) => countConversations(reader, viewer))),
+    getConversation: ({ viewer, params }) => shown(viewer, params.id!),
+    deleteConversation: async ({ viewer, params }) => {
+      await deleteConversation(inbox, viewer, params.id!);
+      return noContent;
+    },
+    measureConversation: async ({ viewer, params }) => ok(await measure(inbox, viewer, params.id!)),
+    assignConversation: async ({ viewer, params, body }) => {
+      const wanted = body as { userId: string | null; expected?: string | null };
+      await assign(inbox, viewer, { conversationId: params.id!, ...wanted });
+      return shown(viewer, params.id!);
+    },
+    changeStatus: async ({ viewer, params, body }) => {
+      await changeStatus(inbox, viewer, { conversationId: params.id!, ...(body as { status: 'open' | 'closed' }) });
+      return shown(viewer, params.id!);
+    },
+    markRead: async ({ viewer, params, body }) => {
+      await markRead(inbox, viewer, { conversationId: params.id!, ...(body as { through: string }) });
+      return shown(viewer, params.id!);
+    },
+    showPresence: async ({ viewer, params, body }) => {
+      const conversation = await db.read((reader) => conversationFor(reader, viewer, params.id!));
+      const { typing } = body as { typing: boolean };
+      presence.show(viewer.companyId, conversation.id, { userId: viewer.userId, name: viewer.name, typing });
+      return noContent;
+    },
+    listTimeline: async ({ viewer, params, query }) =>
+      ok(
+        await db.read(async (reader) => {
+          const { id } = await conversationFor(reader, viewer, params.id!);
+          return listTimeline(reader, viewer, id, query as { limit: number; cursor?: string });
+        }),
+      ),
+  };
+}

@@ -1,0 +1,25 @@
+// What a call of the app's own API is to the code behind it.
+import type { Viewer } from '../companies/access.ts';
+import type { CallName } from './contract.ts';
+
+export interface CallRequest {
+  readonly viewer: Viewer;
+  readonly params: Readonly<Record<string, string>>;
+  /** Already read by the contract's shape. */
+  readonly query: never;
+  readonly body: never;
+}
+
+export interface CallAnswer {
+  readonly status: number;
+  readonly body?: unknown;
+}
+
+export type Handler = (request: CallRequest) => Promise<CallAnswer>;
+export type Handlers = Partial<Record<CallName, Handler>>;
+
+export function ok(body: unknown): CallAnswer {
+  return { status: 200, body };
+}
+
+export const noContent: CallAnswer = { status: 204 };

@@ -1,0 +1,61 @@
+// Serves the surfaces that Vite built: an HTML entry each, with language, theme and nonce filled in, and their hashed assets.
+import { readFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import type { Context } from 'koa';
+
+export type SurfaceName = 'window' | 'panel' | 'modal' | 'settings' | 'page';
+
+export interface Surfaces {
+  show(ctx: Context, name: SurfaceName, language: string): Promise<void>;
+  asset(ctx: Context, file: string): Promise<void>;
+}
+
+const types: Readonly<Record<string, string>> = {
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+  '.png': 'image/png',
+  '.json': 'application/json',
+};
+
+export function createSurfaces(folder: string): Surfaces {
+  const entries = new Map<string, Promise<string>>();
+  const assets = new Map<string, Promise<Buffer | undefined>>();
+  return {
+    show: async (ctx, name, language) => {
+      let entry = entries.get(name);
+      if (!entry) {
+        entry = readFile(join(folder, `${name}.html`), 'utf8');
+        entries.set(name, entry);
+        entry.catch(() => entries.delete(name));
+      }
+      const theme = ctx.query.theme === 'dark' ? 'dark' : 'light';
+      const { nonce = '' } = ctx.state as { nonce?: string };
+      ctx.type = 'text/html; charset=utf-8';
+      ctx.set('Cache-Control', 'no-store');
+      ctx.body = (await entry)
+        .replaceAll('__LANG__', language)
+        .replaceAll('__THEME__', theme)
+        .replaceAll('__NONCE__', nonce);
+    },
+    asset: async (ctx, file) => {
+      const type = types[extname(file)];
+      // Built names only: letters, digits, dash, underscore and dots between them.
+      if (!type || !/^[\w-]+(\.[\w-]+)+$/.test(file)) return void (ctx.status = 404);
+      let bytes = assets.get(file);
+      if (!bytes) {
+        bytes = readFile(join(folder, 'assets', file)).catch(() => undefined);
+        if (assets.size < 500) assets.set(file, bytes);
+      }
+      const found = await bytes;
+      if (!found) {
+        assets.delete(file);
+        return void (ctx.status = 404);
+      }
+      ctx.set('Cache-Control', 'public, max-age=31536000, immutable');
+      ctx.type = type;
+      ctx.body = found;
+    },
+  };
+}
