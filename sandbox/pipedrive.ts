@@ -1,0 +1,250 @@
+// A local Pipedrive, as strict as the real one: OAuth, records, notes and search, and pages that host our surfaces.
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Router from '@koa/router';
+import Koa from 'koa';
+import { faultMiddleware, type Faults } from './faults.ts';
+import { listen } from './listen.ts';
+import { handle, unknownPaths } from './pipedrive/api.ts';
+import { noteEndpoints } from './pipedrive/notes.ts';
+import { newCode, oauthRoutes } from './pipedrive/oauth.ts';
+import { pageRoutes } from './pipedrive/pages.ts';
+import { recordEndpoints } from './pipedrive/records.ts';
+import {
+  createState,
+  newId,
+  newLeadId,
+  timeV2,
+  type Company,
+  type Deal,
+  type Lead,
+  type Note,
+  type Person,
+  type PipedriveCall,
+  type State,
+  type User,
+} from './pipedrive/state.ts';
+
+export interface PipedriveSandboxOptions {
+  port?: number;
+  clientId: string;
+  clientSecret: string;
+  jwtSecret?: string;
+  /** The registered callback URL. */
+  redirectUri: () => string;
+  /** Where our app is. */
+  appUrl: () => string;
+  faults: Faults;
+  now?: () => number;
+}
+
+export interface PipedriveSandbox {
+  readonly url: string;
+  readonly port: number;
+  readonly state: State;
+  readonly calls: PipedriveCall[];
+  addCompany(company: { name: string; domain?: string; dailyTokens?: number }): Company;
+  addUser(
+    company: Company,
+    user: { name: string; email?: string; admin?: boolean; language?: string; timeZone?: string },
+  ): User;
+  addPerson(company: Company, person: { name: string; phone?: string; email?: string; owner?: User }): Person;
+  addDeal(
+    company: Company,
+    deal: { title: string; person?: Person; value?: number; currency?: string; stage?: number; owner?: User },
+  ): Deal;
+  addLead(company: Company, lead: { title: string; person: Person; owner?: User }): Lead;
+  notesOf(type: 'person' | 'deal' | 'lead', recordId: number | string): Note[];
+  /** A human's edit and deletion. */
+  editNote(note: Note, content: string, user: User): void;
+  deleteNote(note: Note, user: User): void;
+  deleteRecord(record: { is_deleted: boolean }): void;
+  /** What a browser would be sent to once the user has consented. */
+  authorize(user: User, authorizeUrl: string): string;
+  /** The iframe's JWT. */
+  signedToken(user: User, claims?: Record<string, unknown>): string;
+  /** Tells the app that a user uninstalled it; answers the app's status. */
+  uninstall(user: User, authorization?: string): Promise<number>;
+  revokeTokens(user: User): void;
+  expireAccessTokens(): void;
+  tokensSpent(company: Company): number;
+  stop(): Promise<void>;
+}
+
+export async function startPipedrive(options: PipedriveSandboxOptions): Promise<PipedriveSandbox> {
+  const state = createState(options.now ?? Date.now);
+  let ownUrl = '';
+  const signedToken = (user: User, claims: Record<string, unknown> = {}): string =>
+    signJwt(options, state, user, claims);
+  const router = new Router();
+  oauthRoutes(router, state, { ...options, ownUrl: () => ownUrl });
+  for (const endpoint of [...recordEndpoints(state), ...noteEndpoints(state)]) {
+    const method = endpoint.method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
+    router[method](endpoint.path, handle(state, endpoint));
+    // The older prefix of v1.
+    if (endpoint.path.startsWith('/api/v1/'))
+      router[method](endpoint.path.replace('/api', ''), handle(state, endpoint));
+  }
+  pageRoutes(router, state, { clientId: options.clientId, appUrl: options.appUrl, signedToken });
+  for (const [file, type] of [
+    ['crm.css', 'text/css'],
+    ['host.js', 'text/javascript'],
+  ] as const) {
+    router.get(`/console/${file}`, (ctx) => {
+      ctx.type = type;
+      ctx.body = readFileSync(join(import.meta.dirname, 'console', file));
+    });
+  }
+  const app = new Koa();
+  app.silent = true;
+  app.use(faultMiddleware(options.faults, 'pipedrive'));
+  app.use(unknownPaths);
+  app.use(router.routes());
+  app.use(router.allowedMethods());
+  const listening = await listen(app, options.port);
+  ownUrl = listening.url;
+  return {
+    url: listening.url,
+    port: listening.port,
+    state,
+    calls: state.calls,
+    ...verbs(state, options),
+    signedToken,
+    stop: listening.stop,
+  };
+}
+
+function signJwt(options: PipedriveSandboxOptions, state: State, user: User, claims: Record<string, unknown>): string {
+  const now = Math.floor(state.now() / 1_000);
+  const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const body = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ userId: user.id, companyId: user.companyId, iat: now, exp: now + 300, ...claims })}`;
+  return `${body}.${createHmac('sha256', options.jwtSecret ?? options.clientSecret)
+    .update(body)
+    .digest('base64url')}`;
+}
+
+type Verbs = Omit<PipedriveSandbox, 'url' | 'port' | 'state' | 'calls' | 'signedToken' | 'stop'>;
+
+function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
+  const stamps = () => ({ is_deleted: false, add_time: timeV2(state), update_time: timeV2(state) });
+  const firstUser = (company: Company): number => state.users.find((user) => user.companyId === company.id)?.id ?? 0;
+  const touched = (note: Note, user: User): void => {
+    note.last_update_user_id = user.id;
+    note.update_time = timeV2(state);
+  };
+  return {
+    addCompany: ({ name, domain, dailyTokens = 300_000 }) => {
+      const company = {
+        id: newId(state),
+        name,
+        domain: domain ?? name.toLowerCase().replace(/[^a-z0-9]+/g, '-'),
+        dailyTokens,
+        spentTokens: 0,
+      };
+      state.companies.push(company);
+      return company;
+    },
+    addUser: (company, { name, email, admin = false, language = 'en', timeZone = 'Europe/Stockholm' }) => {
+      const address = email ?? `${name.toLowerCase().replace(/[^a-z]+/g, '.')}@${company.domain}.example`;
+      const user = { id: newId(state), companyId: company.id, name, email: address, admin, language, timeZone };
+      state.users.push(user);
+      return user;
+    },
+    addPerson: (company, { name, phone, email, owner }) => {
+      const person: Person = {
+        id: newId(state),
+        companyId: company.id,
+        name,
+        owner_id: owner?.id ?? firstUser(company),
+        org_id: null,
+        phones: phone ? [{ value: phone, primary: true, label: 'mobile' }] : [],
+        emails: email ? [{ value: email, primary: true, label: 'work' }] : [],
+        ...stamps(),
+      };
+      state.persons.push(person);
+      return person;
+    },
+    addDeal: (company, { title, person, value = 0, currency = 'SEK', stage = 1, owner }) => {
+      const deal: Deal = {
+        id: newId(state),
+        companyId: company.id,
+        title,
+        owner_id: owner?.id ?? firstUser(company),
+        person_id: person?.id ?? null,
+        org_id: null,
+        pipeline_id: 1,
+        stage_id: stage,
+        value,
+        currency,
+        status: 'open',
+        source_lead_id: null,
+        ...stamps(),
+      };
+      state.deals.push(deal);
+      return deal;
+    },
+    addLead: (company, { title, person, owner }) => {
+      const user = owner?.id ?? firstUser(company);
+      const lead: Lead = {
+        id: newLeadId(),
+        companyId: company.id,
+        title,
+        owner_id: user,
+        creator_id: user,
+        person_id: person.id,
+        organization_id: null,
+        value: null,
+        is_archived: false,
+        ...stamps(),
+      };
+      state.leads.push(lead);
+      return lead;
+    },
+    notesOf: (type, recordId) =>
+      state.notes.filter((note) => note.active_flag && String(note[`${type}_id`]) === String(recordId)),
+    editNote: (note, content, user) => {
+      note.content = content;
+      touched(note, user);
+    },
+    deleteNote: (note, user) => {
+      note.active_flag = false;
+      touched(note, user);
+    },
+    deleteRecord: (record) => void (record.is_deleted = true),
+    authorize: (user, authorizeUrl) => {
+      const asked = new URL(authorizeUrl);
+      const target = new URL(options.redirectUri());
+      if (
+        asked.searchParams.get('redirect_uri') !== target.href ||
+        asked.searchParams.get('client_id') !== options.clientId
+      ) {
+        throw new Error('Invalid redirect URL');
+      }
+      target.searchParams.set('code', newCode(state, user));
+      const value = asked.searchParams.get('state');
+      if (value !== null) target.searchParams.set('state', value);
+      return target.href;
+    },
+    uninstall: async (user, authorization) => {
+      state.grants = state.grants.filter((grant) => grant.userId !== user.id);
+      const basic = `Basic ${Buffer.from(`${options.clientId}:${options.clientSecret}`).toString('base64')}`;
+      const answer = await fetch(options.redirectUri(), {
+        method: 'DELETE',
+        headers: { authorization: authorization ?? basic, 'content-type': 'application/json' },
+        body: JSON.stringify({
+          client_id: options.clientId,
+          company_id: user.companyId,
+          user_id: user.id,
+          timestamp: timeV2(state),
+        }),
+      });
+      return answer.status;
+    },
+    revokeTokens: (user) => {
+      state.grants = state.grants.filter((grant) => grant.userId !== user.id);
+    },
+    expireAccessTokens: () => state.grants.forEach((grant) => (grant.accessUntil = 0)),
+    tokensSpent: (company) => company.spentTokens,
+  };
+}
