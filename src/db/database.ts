@@ -198,13 +198,20 @@ async function openPostgres(options: DatabaseOptions): Promise<Database> {
 function openWires(options: DatabaseOptions): { listen: Database['listen']; close: () => Promise<void> } {
   const hearers = new Map<string, Set<(text: string) => void>>();
   let client: Client | undefined;
+  let isConnected = false;
   let closed = false;
+  /** One statement after another: a client takes no second one before the first is answered. */
+  let tail: Promise<unknown> = Promise.resolve();
+  const subscribe = (connection: Client, topic: string): void => {
+    tail = tail.then(() => connection.query(`listen ${topic}`)).catch(() => undefined);
+  };
   const connect = async (): Promise<void> => {
     if (closed) return;
     const next = new Client({ connectionString: options.url, connectionTimeoutMillis: 3_000 });
     const again = (): void => {
       if (client !== next) return;
       client = undefined;
+      isConnected = false;
       next.end().catch(() => undefined);
       if (!closed) setTimeout(() => void connect(), 500).unref();
     };
@@ -214,7 +221,8 @@ function openWires(options: DatabaseOptions): { listen: Database['listen']; clos
     next.on('notification', ({ channel, payload }) => hearers.get(channel)?.forEach((hear) => hear(payload ?? '')));
     try {
       await next.connect();
-      for (const topic of hearers.keys()) await next.query(`listen ${topic}`);
+      isConnected = true;
+      for (const topic of hearers.keys()) subscribe(next, topic);
     } catch {
       again();
     }
@@ -225,13 +233,14 @@ function openWires(options: DatabaseOptions): { listen: Database['listen']; clos
       if (known) known.add(hear);
       else {
         hearers.set(topic, new Set([hear]));
-        if (client) client.query(`listen ${topic}`).catch(() => undefined);
-        else void connect();
+        if (client && isConnected) subscribe(client, topic);
+        else if (!client) void connect();
       }
       return () => void hearers.get(topic)?.delete(hear);
     },
     close: async () => {
       closed = true;
+      await tail;
       await client?.end().catch(() => undefined);
     },
   };

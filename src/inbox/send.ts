@@ -136,8 +136,9 @@ async function recordAccepted(
     [channel.id, providerMessageId, message.id],
   );
   const now = timeText(deps.clock);
+  // Sent when the call began: a provider's "read through" may lie before the answer to it.
   const after = await tx.one<MessageRow>(
-    `update message set provider_message_id = coalesce(provider_message_id, ?), sent_at = coalesce(sent_at, ?), sending_at = null,
+    `update message set provider_message_id = coalesce(provider_message_id, ?), sent_at = coalesce(sent_at, sending_at, ?), sending_at = null,
        error_code = null, provider_code = null,
        status = case when status in ('queued', 'unknown') then 'sent' else status end
      where id = ? returning *`,

@@ -1,0 +1,19 @@
+// The test's clock: real time plus an offset that a test moves. Sleeping is real.
+import { systemClock, type Clock } from '../../src/base/clock.ts';
+
+export interface TestClock extends Clock {
+  /** Moves time forward (or back) by so many milliseconds. */
+  advance(ms: number): void;
+  ms(): number;
+}
+
+export function createTestClock(): TestClock {
+  let offset = 0;
+  const ms = (): number => systemClock.now().getTime() + offset;
+  return {
+    now: () => new Date(ms()),
+    ms,
+    sleep: systemClock.sleep,
+    advance: (by) => void (offset += by),
+  };
+}
