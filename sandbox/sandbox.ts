@@ -1,13 +1,15 @@
-// All stand-ins together, and the settings that point the app at them.
+// All stand-ins at once: a local Pipedrive, Meta and Twilio, the customer's phone, and the settings that point the app at them.
+import { startConsole, type ConsolePages } from './console/console.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { startMeta, type MetaSandbox } from './meta.ts';
 import { startPipedrive, type PipedriveSandbox } from './pipedrive.ts';
 import { startTwilio, type TwilioSandbox } from './twilio.ts';
 
 export interface SandboxOptions {
-  /** Where the app is, if known already. */
+  /** The app's PUBLIC_URL, if it is known already; else `setAppUrl` before anything is called. */
   appUrl?: string;
-  ports?: { pipedrive?: number; meta?: number; twilio?: number; media?: number };
+  /** Any that is left out is a free one. */
+  ports?: { pipedrive?: number; meta?: number; twilio?: number; twilioMedia?: number; console?: number };
   now?: () => number;
 }
 
@@ -15,65 +17,83 @@ export interface Sandbox {
   readonly pipedrive: PipedriveSandbox;
   readonly meta: MetaSandbox;
   readonly twilio: TwilioSandbox;
+  /** Start page and the customer's phone. */
+  readonly console: ConsolePages;
   readonly faults: Faults;
+  /** Everything the app may call. */
+  readonly origins: readonly string[];
+  appUrl(): string;
   setAppUrl(url: string): void;
-  /** Environment of an app that talks to these stand-ins. */
+  /** The app's settings that point it here (PUBLIC_URL included); database and port are the caller's. */
   env(): Record<string, string>;
-  /** Waits for webhooks and callbacks that are on their way. */
+  /** Waits for webhooks and callbacks on their way. */
   settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const client = { id: 'sandbox-client-id', secret: 'sandbox-client-secret-for-the-app' };
-const app = { id: '812345670912345', secret: 'sandbox-app-secret', verifyToken: 'sandbox-verify-token' };
+const pipedriveApp = { clientId: 'sandbox-client', clientSecret: 'sandbox-client-secret-5c1e0b7f94' };
+const metaApp = {
+  id: '812345670912345',
+  secret: '5f0c6a2e9b7d41c38e6a1d4f7b2c9038',
+  verifyToken: 'sandbox-verify-token',
+  name: 'Messaging inbox',
+};
 
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const faults = createFaults();
-  let appUrl = options.appUrl ?? 'http://127.0.0.1:3000';
+  const ports = options.ports ?? {};
   const now = options.now ?? Date.now;
-  const { ports = {} } = options;
-  const pipedrive = await startPipedrive({
-    port: ports.pipedrive ?? 0,
-    clientId: client.id,
-    clientSecret: client.secret,
-    redirectUri: () => `${appUrl}/oauth/callback`,
-    appUrl: () => appUrl,
-    faults,
-    now,
-  });
-  const meta = await startMeta({
-    port: ports.meta ?? 0,
-    app: { ...app, redirectUris: () => [`${appUrl}/oauth/meta/callback`] } as never,
-    appUrl: () => appUrl,
-    faults,
-    now,
-  });
-  const twilio = await startTwilio({ port: ports.twilio ?? 0, mediaPort: ports.media ?? 0, faults, now });
+  let known = options.appUrl;
+  const appUrl = () => {
+    if (known === undefined) throw new Error('The sandbox does not know yet where the app is: call setAppUrl first');
+    return known;
+  };
+  const redirectUri = () => `${appUrl()}/oauth/callback`;
+  const [pipedrive, meta, twilio] = await Promise.all([
+    startPipedrive({ ...pipedriveApp, redirectUri, appUrl, faults, now, ...portOf(ports.pipedrive) }),
+    startMeta({ app: metaApp, appUrl, faults, now, ...portOf(ports.meta) }),
+    startTwilio({
+      faults,
+      now,
+      ...portOf(ports.twilio),
+      ...(ports.twilioMedia === undefined ? {} : { mediaPort: ports.twilioMedia }),
+    }),
+  ]);
+  const pages = await startConsole({ twilio, meta, appUrl, pipedriveUrl: pipedrive.url, ...portOf(ports.console) });
   return {
     pipedrive,
     meta,
     twilio,
+    console: pages,
     faults,
-    setAppUrl: (url) => void (appUrl = url),
+    origins: [pipedrive.url, meta.url, twilio.url, twilio.mediaUrl],
+    appUrl,
+    setAppUrl(url) {
+      known = url.replace(/\/+$/, '');
+    },
     env: () => ({
-      PIPEDRIVE_CLIENT_ID: client.id,
-      PIPEDRIVE_CLIENT_SECRET: client.secret,
+      PUBLIC_URL: appUrl(),
+      PIPEDRIVE_CLIENT_ID: pipedriveApp.clientId,
+      PIPEDRIVE_CLIENT_SECRET: pipedriveApp.clientSecret,
       PIPEDRIVE_OAUTH_URL: pipedrive.url,
       PIPEDRIVE_API_URL: pipedrive.url,
-      META_APP_ID: app.id,
-      META_APP_SECRET: app.secret,
-      META_VERIFY_TOKEN: app.verifyToken,
+      META_APP_ID: metaApp.id,
+      META_APP_SECRET: metaApp.secret,
+      META_VERIFY_TOKEN: metaApp.verifyToken,
       META_GRAPH_URL: meta.url,
       META_LOGIN_URL: meta.url,
       TWILIO_API_URL: twilio.url,
       MEDIA_EXTRA_HOSTS: [...twilio.mediaHosts, ...meta.mediaHosts].join(','),
     }),
-    settled: async () => {
-      await twilio.settled();
-      await meta.settled();
+    async settled() {
+      await Promise.all([meta.settled(), twilio.settled()]);
     },
-    stop: async () => {
-      await Promise.all([pipedrive.stop(), meta.stop(), twilio.stop()]);
+    async stop() {
+      await Promise.all([pages.stop(), pipedrive.stop(), meta.stop(), twilio.stop()]);
     },
   };
+}
+
+function portOf(port: number | undefined): { port?: number } {
+  return port === undefined ? {} : { port };
 }
