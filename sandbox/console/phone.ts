@@ -103,6 +103,15 @@ export function phoneRoutes(router: Router, options: ConsoleOptions): { close():
     ctx.body = await say(found.owner, found.chat, String(ctx.query.text ?? ''), { bytes, contentType, name: 'photo' });
   });
 
+  router.get('/phone/pictures/:name', async (ctx) => {
+    const name = String(ctx.params.name);
+    if (!pictureNames.includes(name)) return;
+    const { bytes, contentType } = await picture(name);
+    ctx.type = contentType;
+    ctx.set('cache-control', 'max-age=3600');
+    ctx.body = bytes;
+  });
+
   router.get('/phone/media/:provider/:message/:index', (ctx) => {
     const index = Number(ctx.params.index);
     const id = String(ctx.params.message);
