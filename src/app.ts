@@ -91,7 +91,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     send,
     metrics,
     settings: { ...config.pipedrive, publicUrl },
-    onReconnectNeeded: (tx, grant) => changes.record(tx, { kind: 'user.changed', ...grant }),
+    onReconnectNeeded: (tx, { companyId, userId }) => changes.record(tx, { kind: 'user.changed', companyId, userId }),
   };
   const inbox: InboxDeps = {
     db,
@@ -113,7 +113,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     ...pipedrive,
     eraseAfterDays: config.eraseAfterDays,
     onLastUserGone: (tx, companyId) => disconnectAll(inbox, tx, companyId),
-    onInstalled: (tx, grant) => changes.record(tx, { kind: 'user.changed', ...grant }),
+    onInstalled: (tx, { companyId, userId }) => changes.record(tx, { kind: 'user.changed', companyId, userId }),
   };
   const history: HistoryDeps = {
     db,

@@ -19,7 +19,8 @@ export function createLog(level: string, destination?: DestinationStream): Log {
   const options = {
     level,
     base: undefined,
-    mixin: () => surroundings.getStore() ?? {},
+    // A copy: pino writes the fields of the line into what it is given.
+    mixin: () => ({ ...surroundings.getStore() }),
     serializers: { err: describeError },
     formatters: { level: (label: string) => ({ level: label }) },
   };

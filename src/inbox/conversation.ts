@@ -28,6 +28,12 @@ export async function conversationFor(
   return row;
 }
 
+/** The same, held until the transaction ends: what is decided on it stays true. On SQLite there is one writer anyway. */
+export async function lockedConversationFor(tx: Tx, viewer: Viewer, id: string): Promise<ConversationRow> {
+  if (tx.kind === 'postgres') await tx.query('select 1 from conversation where id = ? for update', [id]);
+  return conversationFor(tx, viewer, id);
+}
+
 /** Gives it to an available user who may see it, or to nobody (V3, V4). `expected` is whom the caller believed it to be with. */
 export function assign(
   deps: InboxDeps,

@@ -6,7 +6,7 @@ import type { Viewer } from '../companies/access.ts';
 import type { Tx } from '../db/database.ts';
 import { Message, type AttachmentRow, type ChannelRow, type ConversationRow, type MessageRow } from '../db/tables.ts';
 import { cleanText } from './clean-text.ts';
-import { actorOf, conversationFor } from './conversation.ts';
+import { actorOf, conversationFor, lockedConversationFor } from './conversation.ts';
 import type { InboxDeps } from './deps.ts';
 import { sendMessage } from './send.ts';
 
@@ -23,7 +23,7 @@ export interface ReplyInput {
 /** Answers with the stored message's id. */
 export function reply(deps: InboxDeps, viewer: Viewer, input: ReplyInput): Promise<string> {
   return deps.db.transaction(async (tx) => {
-    const conversation = await conversationFor(tx, viewer, input.conversationId);
+    const conversation = await lockedConversationFor(tx, viewer, input.conversationId);
     const repeated = await tx.one<MessageRow>(
       'select * from message where conversation_id = ? and client_message_id = ?',
       [conversation.id, input.clientMessageId],

@@ -30,7 +30,12 @@ export interface CallOptions {
 /** Below this share of the day's tokens only what a user waits for is called (H7). */
 const lowShare = 0.02;
 
-export function pipedriveFor(deps: PipedriveDeps, grant: Grant, options: CallOptions = {}): PipedriveClient {
+export function pipedriveFor(
+  deps: PipedriveDeps,
+  { companyId, userId }: Grant,
+  options: CallOptions = {},
+): PipedriveClient {
+  const grant = { companyId, userId };
   const call = async (run: (access: Access) => Promise<unknown>): Promise<unknown> => {
     await requireBudget(deps, grant.companyId, options.urgent ?? false);
     let refused: string | undefined;

@@ -109,7 +109,8 @@ export async function messengerCallback(deps: OauthRouteDeps, ctx: Context): Pro
   const browser = readCookie(ctx, deps.publicUrl, browserCookie);
   const result = await finishMessengerLogin(deps.connect, { code, state, error, browser });
   const status = { ready: 200, bad_state: 400, denied: 403, failed: 502, permissions_missing: 403 }[result.outcome];
-  const values: Record<string, string> = result.outcome === 'permissions_missing' ? { permissions: result.permissions } : {};
+  const values: Record<string, string> =
+    result.outcome === 'permissions_missing' ? { permissions: result.permissions } : {};
   showPage(ctx, status, { key: `login.${result.outcome}`, values });
 }
 

@@ -146,7 +146,11 @@ function pageRoutes(deps: ServerDeps, router: Router): void {
   router.get('/install', (ctx) => install(deps.oauth, ctx));
   router.get('/oauth/callback', (ctx) => installCallback(deps.oauth, ctx));
   // The body parser leaves DELETE bodies alone unless it is told.
-  const uninstallBody = koaBody({ parsedMethods: [HttpMethodEnum.DELETE], jsonLimit: '20kb', onError: () => undefined });
+  const uninstallBody = koaBody({
+    parsedMethods: [HttpMethodEnum.DELETE],
+    jsonLimit: '20kb',
+    onError: () => undefined,
+  });
   router.delete('/oauth/callback', uninstallBody, (ctx) => uninstallCallback(deps.oauth, ctx, ctx.request.body));
   router.get('/oauth/meta/callback', (ctx) => messengerCallback(deps.oauth, ctx));
   const media = async (ctx: Context): Promise<void> => {
@@ -215,7 +219,7 @@ async function runCall(
   const { params } = ctx as unknown as { params: Record<string, string> };
   if (call.right === 'public') {
     if (name !== 'createSession') throw new Error(`no handler for ${name}`);
-    return createSession(deps.me.session, readShape(call.body!, bodyOf(ctx)) as { token: string });
+    return createSession(deps.me.session, readShape(call.body!, rawBodyOf(ctx)) as { token: string });
   }
   const { viewer, token } = await requireViewer(deps, ctx);
   (ctx.state as { language?: string }).language = viewer.language;
@@ -278,7 +282,11 @@ function requireJson(call: Call) {
 }
 
 function bodyOf(ctx: Context): unknown {
-  return cleanTexts((ctx.request as { body?: unknown }).body ?? {});
+  return cleanTexts(rawBodyOf(ctx));
+}
+
+function rawBodyOf(ctx: Context): unknown {
+  return (ctx.request as { body?: unknown }).body ?? {};
 }
 
 function readShape(shape: z.ZodType, value: unknown): unknown {

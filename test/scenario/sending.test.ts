@@ -1,0 +1,217 @@
+// Sending: at most once, in order, with the truth on the screen, whatever the provider does (C7 to C9, R-01 to R-05).
+import { describe, expect, test } from 'vitest';
+import type { Message } from '../../src/web/contract.ts';
+import { bothDatabases, type DatabaseKind } from '../support/databases.ts';
+import { until } from '../support/wait.ts';
+import { newNumber, signedIn, world, type World } from '../support/world.ts';
+
+async function talking(database: DatabaseKind = 'sqlite') {
+  const here = await world({ database });
+  const { number } = await here.whatsapp();
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Johan Mattsson' });
+  await customer.writes('Hej!', { to: number });
+  const conversation = await here.rep.conversationWith('Johan Mattsson');
+  return { ...here, here, number, customer, conversation };
+}
+
+const atTwilio = ({ sandbox }: World, text: string) =>
+  [...sandbox.twilio.state.messages.values()].filter(({ body, direction }) => body === text && direction !== 'inbound');
+const statusOf = async ({ rep }: World, conversationId: string, id: string): Promise<Message> =>
+  (await rep.messages(conversationId)).find((message) => message.id === id)!;
+
+describe.each(bothDatabases)('on %s', (database) => {
+  test('the same client message id, sent many times at once, is one message (R-02)', async () => {
+    const { here, rep, conversation, customer } = await talking(database);
+    const body = { clientMessageId: 'double-click', text: 'Once only' };
+
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        rep.call<Message>('POST', `/api/conversations/${conversation.id}/messages`, body),
+      ),
+    );
+    await until(() => customer.inbox.length > 0);
+    await here.settled();
+
+    expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
+    expect(answers.every(({ status }) => status === 202)).toBe(true);
+    expect(atTwilio(here, 'Once only')).toHaveLength(1);
+  });
+
+  test('replies leave in the order they were written, also when the first must be tried again (O-03)', async () => {
+    const { here, rep, conversation, sandbox, customer } = await talking(database);
+    sandbox.faults.next(
+      'twilio',
+      { method: 'POST', path: /Messages\.json/ },
+      { kind: 'answer', status: 429, body: { code: 20429, message: 'Too many requests', status: 429 } },
+    );
+
+    for (const text of ['one', 'two', 'three']) await rep.sends(conversation.id, text);
+    await until(() => customer.inbox.length === 3, 'three messages on the phone');
+
+    expect(customer.inbox.map(({ body }) => body)).toEqual(['one', 'two', 'three']);
+    await here.settled();
+  });
+
+  test('a send that Twilio took without answering is settled by its history, as one message (C8, R-01)', async () => {
+    const { here, rep, conversation, sandbox, customer } = await talking(database);
+    sandbox.twilio.options.autoDeliver = false;
+    sandbox.faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, { kind: 'do-then-drop' });
+
+    const sent = await rep.sends(conversation.id, 'Did it arrive?');
+    await until(
+      async () => (await statusOf(here, conversation.id, sent.id)).status === 'unknown',
+      'an unknown outcome',
+    );
+    await until(
+      async () => (await statusOf(here, conversation.id, sent.id)).status === 'sent',
+      'the settled outcome',
+      20_000,
+    );
+
+    expect(atTwilio(here, 'Did it arrive?')).toHaveLength(1);
+    expect(customer.inbox.length).toBeLessThanOrEqual(1);
+  });
+
+  test('a send that never arrived ends as failed, is not sent by itself again, and goes out once when resent (R-01, R-04)', async () => {
+    const { here, rep, conversation, sandbox, customer, clock } = await talking(database);
+    sandbox.faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, { kind: 'drop' });
+
+    const sent = await rep.sends(conversation.id, 'Lost');
+    await until(
+      async () => (await statusOf(here, conversation.id, sent.id)).status === 'unknown',
+      'an unknown outcome',
+    );
+    clock.advance(90_000);
+    const failed = (await until(
+      async () => {
+        const message = await statusOf(here, conversation.id, sent.id);
+        return message.status === 'failed' && message;
+      },
+      'failed',
+      20_000,
+    )) as Message;
+    expect(failed.error).toMatchObject({ code: 'not_confirmed' });
+    expect(atTwilio(here, 'Lost')).toHaveLength(0);
+
+    const again = await rep.call('POST', `/api/messages/${sent.id}/resend`);
+    await until(() => customer.inbox.length === 1, 'the message on the phone');
+    await here.settled();
+
+    expect(again.status).toBe(202);
+    expect(atTwilio(here, 'Lost')).toHaveLength(1);
+    expect((await rep.call('POST', `/api/messages/${sent.id}/resend`)).status).toBe(409);
+  });
+});
+
+test('a refusal is shown in plain words in the user’s language, with the code (C7)', async () => {
+  const { here, rep, admin, conversation, customer } = await talking();
+  customer.person.hasWhatsapp = false;
+
+  const sent = await rep.sends(conversation.id, 'Hello?');
+  await until(async () => (await statusOf(here, conversation.id, sent.id)).status === 'failed', 'the failure');
+
+  const forSwede = (await rep.messages(conversation.id)).at(-1)!;
+  const forAdmin = (await admin.messages(conversation.id)).at(-1)!;
+  expect(forSwede.error).toEqual({
+    code: 'no_whatsapp',
+    message: 'Inte skickat. Numret har inte WhatsApp.',
+    providerCode: '63024',
+  });
+  expect(forAdmin.error!.message).toBe('Not sent. This number has no WhatsApp.');
+});
+
+test('after the reply window nothing leaves, by the server’s clock, to the second (C9, R-05)', async () => {
+  const { here, rep, conversation, clock } = await talking();
+  const untilEnd = Date.parse(conversation.replyUntil!) - clock.ms();
+
+  clock.advance(untilEnd - 3_000);
+  // Sessions are shorter than the reply window.
+  rep.token = (await signedIn(here.url, here.sandbox, rep.pipedrive)).token;
+  expect(
+    (
+      await rep.call('POST', `/api/conversations/${conversation.id}/messages`, {
+        clientMessageId: 'a',
+        text: 'in time',
+      })
+    ).status,
+  ).toBe(202);
+  clock.advance(3_001);
+  const late = await rep.call<{ error: { code: string } }>('POST', `/api/conversations/${conversation.id}/messages`, {
+    clientMessageId: 'b',
+    text: 'late',
+  });
+
+  expect(late.status).toBe(409);
+  expect(late.body.error.code).toBe('reply_window_closed');
+  expect((await rep.section('all'))[0]).toMatchObject({ replyWindowOpen: false });
+  await here.settled();
+  expect(atTwilio(here, 'late')).toHaveLength(0);
+});
+
+test('a text over the channel’s limit is refused with how much it is over, and an empty one too (A-18)', async () => {
+  const { rep, conversation } = await talking();
+  const send = (text: string) =>
+    rep.call<{ error: { code: string; details: { over: number } } }>(
+      'POST',
+      `/api/conversations/${conversation.id}/messages`,
+      { clientMessageId: `t${text.length}`, text },
+    );
+
+  expect((await send('x'.repeat(1_600))).status).toBe(202);
+  expect((await send('x'.repeat(1_601))).body.error).toMatchObject({ code: 'too_long', details: { over: 1 } });
+  expect((await send('  ')).status).toBe(422);
+});
+
+test('somebody who has not seen a colleague’s newer answer is asked first (V9)', async () => {
+  const { rep, admin, conversation } = await talking();
+  const [first] = await rep.messages(conversation.id);
+  await admin.sends(conversation.id, 'I take this one');
+
+  const asked = await rep.call<{ error: { code: string; details: object } }>(
+    'POST',
+    `/api/conversations/${conversation.id}/messages`,
+    { clientMessageId: 'n1', text: 'Me too', seenThrough: first!.id },
+  );
+  const newest = (await rep.messages(conversation.id)).at(-1)!;
+  const sent = await rep.call('POST', `/api/conversations/${conversation.id}/messages`, {
+    clientMessageId: 'n1',
+    text: 'Me too',
+    seenThrough: newest.id,
+  });
+
+  expect(asked.status).toBe(409);
+  expect(asked.body.error).toMatchObject({
+    code: 'newer_reply',
+    details: { text: 'I take this one', author: { name: 'Erik Lund' } },
+  });
+  expect(sent.status).toBe(202);
+});
+
+test('a rotated auth token breaks the channel with its reason, sending says so, and connecting again mends it (C14)', async () => {
+  const { here, rep, admin, conversation, sandbox, number } = await talking();
+  const account = [...sandbox.twilio.state.accounts.values()][0]!;
+  const authToken = sandbox.twilio.rotateToken(account);
+
+  const sent = await rep.sends(conversation.id, 'Anybody?');
+  await until(async () => (await statusOf(here, conversation.id, sent.id)).status === 'failed', 'the failure');
+  const channels = await admin.call<{ data: { health: { state: string; reasons: { code: string }[] } }[] }>(
+    'GET',
+    '/api/channels',
+  );
+  expect(channels.body.data[0]!.health).toMatchObject({ state: 'broken', reasons: [{ code: 'credentials' }] });
+  const refused = await rep.call<{ error: { code: string } }>(
+    'POST',
+    `/api/conversations/${conversation.id}/messages`,
+    { clientMessageId: 'x', text: 'Again?' },
+  );
+  expect(refused.body.error.code).toBe('channel_broken');
+
+  const mended = await admin.call('POST', '/api/channels/whatsapp', {
+    accountSid: account.sid,
+    authToken,
+    sender: number,
+  });
+  expect(mended.status).toBe(201);
+  expect((await rep.call('POST', `/api/messages/${sent.id}/resend`)).status).toBe(202);
+  await until(() => atTwilio(here, 'Anybody?').length === 1, 'the message at Twilio');
+});
