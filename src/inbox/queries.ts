@@ -145,9 +145,9 @@ export async function listTimeline(
     details: string;
     createdAt: string;
   }>(
-    `select * from timeline_entry where company_id = ? and conversation_id = ? and (? is null or id < ?)
+    `select * from timeline_entry where company_id = ? and conversation_id = ? ${page.cursor === undefined ? '' : 'and id < ?'}
      order by id desc limit ${page.limit + 1}`,
-    [viewer.companyId, conversationId, page.cursor ?? null, page.cursor ?? null],
+    [viewer.companyId, conversationId, ...(page.cursor === undefined ? [] : [page.cursor])],
   );
   const shown = rows.slice(0, page.limit);
   const names = await userNames(reader, viewer.companyId);

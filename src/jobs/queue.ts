@@ -251,10 +251,10 @@ export async function park(tx: Tx, job: JobRow, now: string, error: string): Pro
 export async function unpark(tx: Tx, now: string, jobId: string | null): Promise<number> {
   const rows = await tx.query(
     `update job set parked_at = null, attempts = 0, run_at = ?, error = null
-     where parked_at is not null and (? is null or id = ?)
+     where parked_at is not null ${jobId === null ? '' : 'and id = ?'}
        and not exists (select 1 from job w where w.task = job.task and w.merge_key = job.merge_key
          and w.lease_until is null and w.parked_at is null) returning id`,
-    [now, jobId, jobId],
+    jobId === null ? [now] : [now, jobId],
   );
   return rows.length;
 }

@@ -552,13 +552,6 @@ export const calls = {
     right: 'user',
     answers: { 204: null },
   },
-  uploadAttachment: {
-    method: 'POST',
-    path: '/api/attachments',
-    does: 'Takes a file to be sent (multipart `file`)',
-    right: 'user',
-    answers: { 201: z.object({ id, name: z.string(), contentType: z.string(), size: z.number().int() }) },
-  },
   assignConversation: {
     method: 'PUT',
     path: '/api/conversations/:id/assignee',

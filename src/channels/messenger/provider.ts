@@ -38,7 +38,7 @@ export function createMessenger(deps: MessengerDeps): MessengerProvider {
     capabilities: {
       replyWindowMs: (deps.humanAgent ? 7 * 24 : 24) * hourMs,
       maxText: 1_999,
-      attachments: true,
+      attachments: false,
       templates: false,
     },
     claim: () => null,
