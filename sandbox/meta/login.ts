@@ -5,7 +5,7 @@ import type { Context } from 'koa';
 import { readBody } from '../listen.ts';
 import { dialogPage, refusalPage } from './dialog.ts';
 import { parseFields, cut, pageThrough } from './fields.ts';
-import { GraphError, invalid, personOf, queryOf, requireAlive, requireAppToken, tokenOf } from './graph.ts';
+import { GraphError, invalid, missing, personOf, queryOf, requireAlive, requireAppToken, tokenOf } from './graph.ts';
 import { addressOf, newToken, type MetaPage, type MetaPerson, type MetaState, type MetaToken } from './state.ts';
 
 export const permissions = [
@@ -162,14 +162,16 @@ export function loginRoutes(router: Router, state: MetaState): void {
     };
   });
 
-  router.get('/me/accounts', (ctx) => {
+  router.get('/:id/accounts', (ctx) => {
+    const id = String(ctx.params.id);
+    if (id !== 'me' && id !== personOf(state, ctx).id) throw missing(id);
     ctx.body = accounts(state, ctx);
   });
 
   router.get('/:id/picture', (ctx) => {
     queryOf(ctx, ['redirect', 'type', 'width', 'height']);
     const page = state.pages.get(String(ctx.params.id));
-    if (!page) throw new GraphError(100, 33);
+    if (!page) throw missing(String(ctx.params.id));
     ctx.body = { data: { url: pictureOf(state, page), is_silhouette: page.picture === null } };
   });
 }
