@@ -57,8 +57,8 @@ export function createFaults(): Faults {
 export function faultMiddleware(faults: Faults, vendor: Vendor): Middleware {
   return async (ctx, next) => {
     const fault = faults.take(vendor, ctx.method, ctx.url);
-    if (!fault) return next();
-    await suffer(ctx, next, fault);
+    if (fault) await suffer(ctx, next, fault);
+    else await next();
   };
 }
 
@@ -73,7 +73,8 @@ async function suffer(ctx: Context, next: Next, fault: Fault): Promise<void> {
       return drop(ctx);
     case 'delay':
       await pause(ctx, fault.ms);
-      return next();
+      await next();
+      return;
     case 'do-then-drop':
       await next();
       return drop(ctx);

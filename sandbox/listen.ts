@@ -51,6 +51,16 @@ export function contentType(ctx: Context): string {
   return (ctx.get('content-type').split(';')[0] ?? '').trim().toLowerCase();
 }
 
+/** A part of the path that the route names. */
+export function paramOf(ctx: Context, name: string): string {
+  return (ctx as unknown as { params: Record<string, string | undefined> }).params[name] ?? '';
+}
+
+/** A scalar as text; whatever else a caller put there is no text at all. */
+export function scalar(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+}
+
 /** One call a stand-in has received, for tests to look at. */
 export interface Call {
   at: string;

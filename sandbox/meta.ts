@@ -3,7 +3,7 @@
 import Router from '@koa/router';
 import Koa from 'koa';
 import { faultMiddleware, type Faults } from './faults.ts';
-import { listen, type Call } from './listen.ts';
+import { listen, paramOf, type Call } from './listen.ts';
 import { conversationRoutes } from './meta/conversations.ts';
 import { customerOf, sendFromPageInbox, type MessengerCustomer } from './meta/customer.ts';
 import { answerErrors, noteCalls, proofOf, requireVersion } from './meta/graph.ts';
@@ -131,7 +131,7 @@ export async function startMeta(options: MetaSandboxOptions): Promise<MetaSandbo
 function appOf(state: MetaState, faults: Faults): Koa {
   const media = new Router();
   media.get('/media/:id/:name', (ctx) => {
-    const file = state.files.get(String(ctx.params.id));
+    const file = state.files.get(paramOf(ctx, 'id'));
     if (!file) return;
     ctx.type = file.contentType;
     ctx.body = file.bytes;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Router from '@koa/router';
 import Koa from 'koa';
-import { listen } from '../listen.ts';
+import { listen, paramOf } from '../listen.ts';
 import type { MetaSandbox } from '../meta.ts';
 import type { TwilioSandbox } from '../twilio.ts';
 import { phoneRoutes } from './phone.ts';
@@ -41,10 +41,10 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsolePage
     ctx.body = await fileOf('phone.html');
   });
   router.get('/files/:file', async (ctx) => {
-    const type = files[String(ctx.params.file)];
+    const type = files[paramOf(ctx, 'file')];
     if (!type) return;
     ctx.type = type;
-    ctx.body = await fileOf(String(ctx.params.file));
+    ctx.body = await fileOf(paramOf(ctx, 'file'));
   });
   const phone = phoneRoutes(router, options);
   const app = new Koa();

@@ -1,7 +1,7 @@
 // The customer's phone: who the customers are, their chats on both channels, and a live stream for the page.
 import type Router from '@koa/router';
 import type { Context } from 'koa';
-import { readBody } from '../listen.ts';
+import { paramOf, readBody } from '../listen.ts';
 import type { MessengerCustomer, MetaMessage, MetaPage } from '../meta.ts';
 import { customerOf as messengerCustomer } from '../meta/customer.ts';
 import { picture, pictureNames, pictureTitle } from '../pictures.ts';
@@ -100,11 +100,15 @@ export function phoneRoutes(router: Router, options: ConsoleOptions): { close():
       return;
     }
     const bytes = await readBody(ctx, maxUpload);
-    ctx.body = await say(found.owner, found.chat, String(ctx.query.text ?? ''), { bytes, contentType, name: 'photo' });
+    ctx.body = await say(found.owner, found.chat, ctx.URL.searchParams.get('text') ?? '', {
+      bytes,
+      contentType,
+      name: 'photo',
+    });
   });
 
   router.get('/phone/pictures/:name', async (ctx) => {
-    const name = String(ctx.params.name);
+    const name = paramOf(ctx, 'name');
     if (!pictureNames.includes(name)) return;
     const { bytes, contentType } = await picture(name);
     ctx.type = contentType;
@@ -113,10 +117,10 @@ export function phoneRoutes(router: Router, options: ConsoleOptions): { close():
   });
 
   router.get('/phone/media/:provider/:message/:index', (ctx) => {
-    const index = Number(ctx.params.index);
-    const id = String(ctx.params.message);
+    const index = Number(paramOf(ctx, 'index'));
+    const id = paramOf(ctx, 'message');
     const file =
-      ctx.params.provider === 'whatsapp'
+      paramOf(ctx, 'provider') === 'whatsapp'
         ? options.twilio.state.messages.get(id)?.media[index]
         : options.meta.state.messages.get(id)?.attachments[index]?.file;
     if (!file) return;
@@ -129,7 +133,9 @@ export function phoneRoutes(router: Router, options: ConsoleOptions): { close():
   // An open stream with a chat means that the chat lies open on the phone: what arrives is read at once.
   router.get('/phone/events', (ctx) => {
     const found =
-      ctx.query.chat === undefined ? null : findBy(options, String(ctx.query.customer), String(ctx.query.chat));
+      ctx.URL.searchParams.get('chat') === null
+        ? null
+        : findBy(options, ctx.URL.searchParams.get('customer') ?? '', ctx.URL.searchParams.get('chat') ?? '');
     ctx.respond = false;
     ctx.res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     const wake = coalesced(() => ctx.res.write('data: changed\n\n'));
@@ -220,7 +226,7 @@ function findBy(options: ConsoleOptions, customer: string, chatId: string): { ow
 }
 
 function find(options: ConsoleOptions, ctx: Context): { owner: Owner; chat: Chat } | null {
-  return findBy(options, String(ctx.params.customer), String(ctx.params.chat));
+  return findBy(options, paramOf(ctx, 'customer'), paramOf(ctx, 'chat'));
 }
 
 function summary(options: ConsoleOptions, owner: Owner, chat: Chat): object {

@@ -1,5 +1,6 @@
 // The Conversations API: a Page's threads, their messages, one message. Only the newest twenty show what they say.
 import type Router from '@koa/router';
+import { paramOf } from '../listen.ts';
 import { cut, pageThrough, parseFields, type Field } from './fields.ts';
 import { GraphError, missing, pageOf, queryOf, tokenOf } from './graph.ts';
 import {
@@ -29,7 +30,7 @@ export function conversationRoutes(router: Router, state: MetaState): void {
 
   router.get('/:id/messages', (ctx) => {
     const query = queryOf(ctx, ['limit', 'after', 'before']);
-    const { page, psid } = threadFor(state, tokenOf(state, ctx).pageId, String(ctx.params.id));
+    const { page, psid } = threadFor(state, tokenOf(state, ctx).pageId, paramOf(ctx, 'id'));
     const fields = parseFields(query.get('fields') ?? messageDefaults);
     const all = threadOf(state, page.id, psid).reverse();
     const { shown, paging } = pageThrough(all, query, (after) => nextAddress(state, ctx.originalUrl, after));
@@ -37,7 +38,7 @@ export function conversationRoutes(router: Router, state: MetaState): void {
   });
 
   router.get('/:id', (ctx, next) => {
-    const id = String(ctx.params.id);
+    const id = paramOf(ctx, 'id');
     if (!/^[tm]_/.test(id)) return next();
     const query = queryOf(ctx);
     const { pageId } = tokenOf(state, ctx);

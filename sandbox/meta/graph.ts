@@ -1,7 +1,7 @@
 // The manners of the Graph API: versions, tokens and their proof, errors by code and subcode, bodies in three shapes.
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
-import { BodyTooLarge, contentType, readBody } from '../listen.ts';
+import { BodyTooLarge, contentType, paramOf, readBody } from '../listen.ts';
 import type { MetaFile, MetaPage, MetaPerson, MetaState, MetaToken } from './state.ts';
 
 /** An error as Graph shapes it. The text is a placeholder: callers must go by the numbers. */
@@ -149,9 +149,9 @@ export function personOf(state: MetaState, ctx: Context): MetaPerson {
 /** The Page in the path, or `me`, when the token is that Page's and its person has the permission and a task. */
 export function pageOf(state: MetaState, ctx: Context, permission: string, tasks: readonly string[]): MetaPage {
   const token = tokenOf(state, ctx);
-  const id = ctx.params.id === 'me' ? token.pageId : String(ctx.params.id);
+  const id = paramOf(ctx, 'id') === 'me' ? token.pageId : paramOf(ctx, 'id');
   const page = state.pages.get(id ?? '');
-  if (!page) throw missing(String(ctx.params.id));
+  if (!page) throw missing(paramOf(ctx, 'id'));
   if (token.kind !== 'page')
     throw new GraphError(190, undefined, '(#190) This method must be called with a Page Access Token');
   if (token.pageId !== page.id)

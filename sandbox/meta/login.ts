@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type Router from '@koa/router';
 import type { Context } from 'koa';
-import { readBody } from '../listen.ts';
+import { paramOf, readBody } from '../listen.ts';
 import { dialogPage, refusalPage } from './dialog.ts';
 import { parseFields, cut, pageThrough } from './fields.ts';
 import { GraphError, invalid, missing, personOf, queryOf, requireAlive, requireAppToken, tokenOf } from './graph.ts';
@@ -163,15 +163,15 @@ export function loginRoutes(router: Router, state: MetaState): void {
   });
 
   router.get('/:id/accounts', (ctx) => {
-    const id = String(ctx.params.id);
+    const id = paramOf(ctx, 'id');
     if (id !== 'me' && id !== personOf(state, ctx).id) throw missing(id);
     ctx.body = accounts(state, ctx);
   });
 
   router.get('/:id/picture', (ctx) => {
     queryOf(ctx, ['redirect', 'type', 'width', 'height']);
-    const page = state.pages.get(String(ctx.params.id));
-    if (!page) throw missing(String(ctx.params.id));
+    const page = state.pages.get(paramOf(ctx, 'id'));
+    if (!page) throw missing(paramOf(ctx, 'id'));
     ctx.body = { data: { url: pictureOf(state, page), is_silhouette: page.picture === null } };
   });
 }

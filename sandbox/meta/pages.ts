@@ -1,5 +1,6 @@
 // A Page's own calls: webhook subscriptions, the thread's owner, and what a Page or a person says of itself.
 import type Router from '@koa/router';
+import { paramOf, scalar } from '../listen.ts';
 import { cut, parseFields } from './fields.ts';
 import { GraphError, bodyOf, invalid, missing, pageOf, queryOf, tokenOf } from './graph.ts';
 import { pictureOf } from './login.ts';
@@ -28,11 +29,7 @@ export function pageRoutes(router: Router, state: MetaState): void {
     const body = await bodyOf(ctx, ['subscribed_fields']);
     const page = pageOf(state, ctx, 'pages_manage_metadata', subscribing);
     const given = query.get('subscribed_fields') ?? body.fields.subscribed_fields;
-    const fields = Array.isArray(given)
-      ? given.map(String)
-      : String(given ?? '')
-          .split(',')
-          .filter(Boolean);
+    const fields = Array.isArray(given) ? given.map(String) : scalar(given).split(',').filter(Boolean);
     if (fields.length === 0) throw invalid('The parameter subscribed_fields is required');
     const strange = fields.find((field) => !webhookFields.includes(field));
     if (strange) throw invalid(`Param subscribed_fields must be one of the known fields, not ${strange}`);
@@ -61,7 +58,7 @@ export function pageRoutes(router: Router, state: MetaState): void {
     const query = queryOf(ctx);
     const token = tokenOf(state, ctx);
     const fields = parseFields(query.get('fields') ?? 'id,name');
-    const id = ctx.params.id === 'me' ? (token.pageId ?? token.personId) : String(ctx.params.id);
+    const id = paramOf(ctx, 'id') === 'me' ? (token.pageId ?? token.personId) : paramOf(ctx, 'id');
     const person = token.kind === 'user' && token.personId === id ? state.people.get(id) : undefined;
     if (person) {
       ctx.body = cut('User', fields, { id: () => person.id, name: () => person.name });

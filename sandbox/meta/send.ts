@@ -1,6 +1,7 @@
 // The Send API and the upload of attachments, with the reply window and the refusals of the dossier's section 3.4.
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { scalar } from '../listen.ts';
 import { fetchAttachment, requireTypeAndSize } from './attachments.ts';
 import { GraphError, bodyOf, invalid, pageOf, queryOf, type GraphBody } from './graph.ts';
 import { afterSend, echoOf } from './outbound.ts';
@@ -61,7 +62,7 @@ function recipientOf(state: MetaState, page: MetaPage, value: unknown): MetaHuma
   const recipient = objectOf(value, 'recipient');
   const unknown = Object.keys(recipient).find((name) => name !== 'id');
   if (unknown) throw invalid(`recipient.${unknown} is not offered by this sandbox`);
-  const human = humanAt(state, page.id, String(recipient.id ?? ''));
+  const human = humanAt(state, page.id, scalar(recipient.id));
   if (!human) throw new GraphError(100, 2018001, '(#100) No matching user found');
   if (human.blocked.has(page.id)) throw new GraphError(551, 1545041, "(#551) This person isn't available right now");
   return human;
@@ -69,7 +70,7 @@ function recipientOf(state: MetaState, page: MetaPage, value: unknown): MetaHuma
 
 function act(state: MetaState, page: MetaPage, human: MetaHuman, fields: Fields): object {
   if (fields.message !== undefined) throw new GraphError(100, 2018014, '(#100) message and sender_action together');
-  const action = String(fields.sender_action);
+  const action = scalar(fields.sender_action);
   const psid = psidOf(state, human, page);
   if (!actions.includes(action)) throw invalid('sender_action must be one of the known actions');
   if (action === 'typing_on') human.typing.set(page.id, state.now() + 20_000);
@@ -81,9 +82,9 @@ function act(state: MetaState, page: MetaPage, human: MetaHuman, fields: Fields)
   }
   if (action === 'react' || action === 'unreact') {
     const payload = objectOf(fields.payload, 'payload');
-    const message = state.messages.get(String(payload.message_id));
+    const message = state.messages.get(scalar(payload.message_id));
     if (message?.psid !== psid) throw invalid('payload.message_id is not of this thread');
-    message.reaction = action === 'react' ? String(payload.reaction) : null;
+    message.reaction = action === 'react' ? scalar(payload.reaction) : null;
   }
   state.changed();
   return { recipient_id: psid };
@@ -99,7 +100,7 @@ async function send(state: MetaState, ctx: Context, page: MetaPage, human: MetaH
   if (text !== '' && attachments.length > 0) throw invalid('text and attachment exclude each other');
   if (text === '' && attachments.length === 0 && content.sticker_id === undefined)
     throw invalid('The message is empty');
-  const metadata = content.metadata === undefined ? null : String(content.metadata);
+  const metadata = content.metadata === undefined ? null : scalar(content.metadata);
   if (metadata !== null && metadata.length >= 1_000) throw invalid('metadata must have less than 1000 characters');
   const message: MetaMessage = {
     mid: newMid(),
@@ -146,7 +147,7 @@ function textOf(content: Fields): string {
 
 function replyOf(state: MetaState, psid: string, value: unknown): string | null {
   if (value === undefined) return null;
-  const mid = String(objectOf(value, 'reply_to').mid);
+  const mid = scalar(objectOf(value, 'reply_to').mid);
   if (state.messages.get(mid)?.psid !== psid) throw invalid('reply_to.mid is not of this thread');
   return mid;
 }
@@ -203,12 +204,12 @@ async function attachmentOf(
   if (!types.includes(type)) throw invalid('attachment.type must be image, video, audio or file');
   const payload = objectOf(given.payload ?? {}, 'payload');
   if (payload.attachment_id !== undefined) {
-    const upload = state.uploads.get(String(payload.attachment_id));
+    const upload = state.uploads.get(scalar(payload.attachment_id));
     if (upload?.pageId !== page.id) throw new GraphError(100, 2018074, '(#100) The attachment id is unknown');
     return upload.attachment;
   }
   if (payload.url === undefined && !file) throw invalid('attachment.payload needs url, attachment_id or a file part');
-  const found = file ?? (await fetchAttachment(String(payload.url)));
+  const found = file ?? (await fetchAttachment(scalar(payload.url)));
   requireTypeAndSize(type, found, file === null);
   return { id: idFor(newMid()), type, file: found };
 }

@@ -1,6 +1,6 @@
 // The manners of Twilio's REST API: Basic auth, error bodies, which bodies and parameters a call takes.
 import type { Context, Middleware } from 'koa';
-import { BodyTooLarge, contentType, readBody } from '../listen.ts';
+import { BodyTooLarge, contentType, paramOf, readBody } from '../listen.ts';
 import type { TwilioAccount, TwilioState } from './state.ts';
 
 /** An error as v2010 shapes it. */
@@ -99,7 +99,7 @@ export function ownAccount(ctx: Context): TwilioAccount {
 /** The account in the path: the caller's own or a subaccount of it. */
 export function pathAccount(state: TwilioState, ctx: Context, { anyStatus = false } = {}): TwilioAccount {
   const login = ctx.state.login as Login;
-  const account = state.accounts.get(String(ctx.params.account));
+  const account = state.accounts.get(paramOf(ctx, 'account').replace(/\.json$/, ''));
   if (!account || (account !== login.account && account.ownerSid !== login.account.sid)) throw notFound(ctx);
   if (anyStatus && login.key === 'standard') throw new TwilioError(401, 20003, 'Authenticate');
   return anyStatus ? account : requireActive(account);

@@ -1,6 +1,7 @@
 // Templates (Content API v1, and the list of v2): read only, as far as an inbox needs them.
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { paramOf } from '../listen.ts';
 import { metaList, notFound, ownAccount, queryOf } from './api.ts';
 import type { TwilioState, TwilioTemplate } from './state.ts';
 
@@ -66,7 +67,7 @@ function templatesOf(state: TwilioState, ctx: Context): TwilioTemplate[] {
 }
 
 function templateOf(state: TwilioState, ctx: Context): TwilioTemplate {
-  const template = state.templates.get(String(ctx.params.content));
+  const template = state.templates.get(paramOf(ctx, 'content'));
   if (template?.accountSid !== ownAccount(ctx).sid) throw notFound(ctx);
   return template;
 }

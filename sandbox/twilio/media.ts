@@ -3,6 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import Koa from 'koa';
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { paramOf } from '../listen.ts';
 import { formOf, notFound, pathAccount, queryOf, rfc2822 } from './api.ts';
 import type { TwilioMedia, TwilioMessage, TwilioState } from './state.ts';
 
@@ -50,14 +51,14 @@ export function mediaRoutes(router: Router, state: TwilioState): void {
 
 function messageOf(state: TwilioState, ctx: Context): TwilioMessage {
   const account = pathAccount(state, ctx);
-  const message = state.messages.get(String(ctx.params.message));
+  const message = state.messages.get(paramOf(ctx, 'message'));
   if (!message || message.accountSid !== account.sid) throw notFound(ctx);
   return message;
 }
 
 function mediaOf(state: TwilioState, ctx: Context): { message: TwilioMessage; media: TwilioMedia } {
   const message = messageOf(state, ctx);
-  const sid = String(ctx.params.file).replace(/\.json$/, '');
+  const sid = paramOf(ctx, 'file').replace(/\.json$/, '');
   const media = message.media.find((each) => each.sid === sid);
   if (!media) throw notFound(ctx);
   return { message, media };

@@ -1,6 +1,7 @@
 // The Messages resource (v2010): create, list, fetch, redact or cancel, delete.
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { paramOf, scalar } from '../listen.ts';
 import { deliver } from './delivery.ts';
 import { TwilioError, formOf, notFound, pageSizeOf, pathAccount, queryOf, rfc2822 } from './api.ts';
 import {
@@ -65,7 +66,7 @@ export function messageRoutes(router: Router, state: TwilioState): void {
 
 function messageOf(state: TwilioState, ctx: Context): TwilioMessage {
   const account = pathAccount(state, ctx);
-  const message = state.messages.get(String(ctx.params.file).replace(/\.json$/, ''));
+  const message = state.messages.get(paramOf(ctx, 'file').replace(/\.json$/, ''));
   if (!message || message.accountSid !== account.sid) throw notFound(ctx);
   return message;
 }
@@ -176,7 +177,7 @@ function templateText(state: TwilioState, account: TwilioAccount, sid: string, v
   const given = variablesOf(variables);
   const body = Object.values(template.types).find((type) => typeof type.body === 'string')?.body;
   // A value that is left out becomes the template's sample value (dossier section 5).
-  return String(body ?? '').replace(
+  return scalar(body).replace(
     /\{\{(\w+)\}\}/g,
     (whole, name: string) => given[name] ?? template.variables[name] ?? whole,
   );

@@ -1,6 +1,7 @@
 // Accounts, WhatsApp senders (Senders API v2), messaging services and the typing indicator.
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { paramOf } from '../listen.ts';
 import { TwilioError, formOf, jsonOf, metaList, notFound, ownAccount, pathAccount, queryOf, rfc2822 } from './api.ts';
 import { advanceSeen } from './inbound.ts';
 import type { SenderWebhook, TwilioSender, TwilioService, TwilioState } from './state.ts';
@@ -18,7 +19,6 @@ const webhookKeys = [
 export function senderRoutes(router: Router, state: TwilioState): void {
   router.get('/2010-04-01/Accounts/:account', (ctx) => {
     if (!ctx.path.endsWith('.json')) throw notFound(ctx);
-    ctx.params.account = String(ctx.params.account).replace(/\.json$/, '');
     queryOf(ctx, []);
     const account = pathAccount(state, ctx, { anyStatus: true });
     const uri = `/2010-04-01/Accounts/${account.sid}`;
@@ -115,13 +115,13 @@ export function senderRoutes(router: Router, state: TwilioState): void {
 }
 
 function senderOf(state: TwilioState, ctx: Context): TwilioSender {
-  const sender = state.senders.get(String(ctx.params.sender));
+  const sender = state.senders.get(paramOf(ctx, 'sender'));
   if (sender?.accountSid !== ownAccount(ctx).sid) throw notFound(ctx);
   return sender;
 }
 
 function serviceOf(state: TwilioState, ctx: Context): TwilioService {
-  const service = state.services.get(String(ctx.params.service));
+  const service = state.services.get(paramOf(ctx, 'service'));
   if (service?.accountSid !== ownAccount(ctx).sid) throw notFound(ctx);
   return service;
 }
