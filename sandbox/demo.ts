@@ -1,6 +1,7 @@
-// One command to see it all: the sandbox, the app as a process of its own pointed at it, and a story already begun.
+// One command to see it all (`npm run demo`, with `-- --port N` for another port): the sandbox, the app as a process of its own pointed at it, and a story already begun.
 import { mkdir, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
 import { freePort, startAppProcess, type AppProcess } from './demo/app-process.ts';
 import { tellStory, type Story } from './demo/story.ts';
 import { startSandbox, type Sandbox } from './sandbox.ts';
@@ -21,7 +22,8 @@ function stop(): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  const port = await freePort(Number(process.env.DEMO_PORT ?? 3000));
+  const { values } = parseArgs({ options: { port: { type: 'string', default: '3000' } } });
+  const port = await freePort(Number(values.port));
   const url = `http://localhost:${port}`;
   const folder = join(root, '.demo', String(port));
   // What the stand-ins know is gone with them, so the app begins anew as well.
