@@ -179,7 +179,7 @@ function drawPeople({ owner }) {
         {},
         element(
           'button',
-          { class: 'person', 'aria-current': String(each.id === owner?.id), onclick: () => go(each.id) },
+          { class: 'person', 'aria-current': String(each.id === owner?.id), onclick: () => choose(each) },
           face(each.name),
           element('span', {}, element('b', {}, each.name), element('small', {}, about(each))),
           unread > 0 ? element('span', { class: 'badge', 'aria-label': `${unread} new` }, String(unread)) : null,
@@ -189,6 +189,12 @@ function drawPeople({ owner }) {
   );
   if (customers.length === 0)
     list.append(element('li', { class: 'empty' }, 'Nobody here yet. Add the first customer below.'));
+}
+
+/** One chat only is opened at once. */
+function choose(each) {
+  if (each.chats.length === 1) go(each.id, each.chats[0].id);
+  else go(each.id);
 }
 
 function about(each) {
