@@ -25,6 +25,8 @@ const maxUpload = 16 * 1024 * 1024;
 
 export function phoneRoutes(router: Router, options: ConsoleOptions): { close(): void } {
   const streams = new Set<() => void>();
+  /** Pages that have a chat open; the chat is shut when the last of them goes. */
+  const lookers = new Map<string, number>();
   const tell = () => {
     for (const wake of streams) wake();
   };
@@ -124,10 +126,13 @@ export function phoneRoutes(router: Router, options: ConsoleOptions): { close():
     ctx.res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     const wake = coalesced(() => ctx.res.write('data: changed\n\n'));
     streams.add(wake);
+    const key = found ? `${found.owner.id} ${found.chat.id}` : '';
+    lookers.set(key, (lookers.get(key) ?? 0) + 1);
     if (found) open(found.owner, found.chat);
     ctx.res.on('close', () => {
       streams.delete(wake);
-      if (found) shut(found.owner, found.chat);
+      lookers.set(key, (lookers.get(key) ?? 1) - 1);
+      if (found && lookers.get(key) === 0) shut(found.owner, found.chat);
     });
     wake();
   });
