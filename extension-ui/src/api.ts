@@ -1,0 +1,167 @@
+// The app's own API as typed calls. Inside Pipedrive with a bearer token, renewed before it ends; on the full page with the cookie.
+import type {
+  Channel,
+  Colleague,
+  Company,
+  Conversation,
+  Counts,
+  ErrorBody,
+  LinkAnswer,
+  LinkRequest,
+  Me,
+  Message,
+  PipedriveRecord,
+  Pipeline,
+  RecordType,
+  Section,
+  SendRequest,
+  Settings,
+  Suggestion,
+  TimelineEntry,
+  User,
+} from '../../src/web/contract.ts';
+
+/** A refusal of the server, in the user's words. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly details: Record<string, unknown>;
+
+  constructor(status: number, body: ErrorBody['error']) {
+    super(body.message);
+    this.status = status;
+    this.code = body.code;
+    this.details = body.details ?? {};
+  }
+}
+
+/** The request never came back: no network, or the server is away. */
+export class OfflineError extends Error {}
+
+export interface SessionSource {
+  /** A signed token for a (new) session; absent on the full page. */
+  readonly signedToken?: () => Promise<string>;
+  /** Called when there is no session to be had. */
+  readonly onSignedOut: () => void;
+}
+
+export interface Page<T> {
+  readonly data: T[];
+  readonly nextCursor: string | null;
+}
+
+export type Api = ReturnType<typeof createApi>;
+
+const renewBeforeMs = 5 * 60_000;
+
+export function createApi(source: SessionSource) {
+  let session: { token: string; expiresAt: number } | undefined;
+  let opening: Promise<void> | undefined;
+
+  const openSession = (): Promise<void> => {
+    opening ??= (async () => {
+      const token = await source.signedToken!();
+      const answer = await send('POST', '/api/session', { token }, undefined);
+      const opened = (await read(answer)) as { token: string; expiresAt: string; user: User; company: Company };
+      session = { token: opened.token, expiresAt: Date.parse(opened.expiresAt) };
+    })().finally(() => (opening = undefined));
+    return opening;
+  };
+  const bearer = async (): Promise<string | undefined> => {
+    if (!source.signedToken) return undefined;
+    if (!session || session.expiresAt - Date.now() < renewBeforeMs) await openSession();
+    return session?.token;
+  };
+  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    let answer = await send(method, path, body, await bearer());
+    if (answer.status === 401 && source.signedToken) {
+      session = undefined;
+      answer = await send(method, path, body, await bearer());
+    }
+    if (answer.status === 401) source.onSignedOut();
+    return (await read(answer)) as T;
+  };
+  const query = (values: Record<string, string | number | undefined>): string => {
+    const given = Object.entries(values).filter((entry): entry is [string, string | number] => entry[1] !== undefined && entry[1] !== '');
+    return given.length === 0 ? '' : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()}`;
+  };
+  const path = (id: string, rest = ''): string => `/api/conversations/${encodeURIComponent(id)}${rest}`;
+
+  return {
+    /** Headers for a stream of one's own. */
+    streamHeaders: async (): Promise<Record<string, string>> => {
+      const token = await bearer();
+      return token ? { authorization: `Bearer ${token}` } : {};
+    },
+    me: () => call<Me>('GET', '/api/me'),
+    users: () => call<Page<Colleague>>('GET', '/api/users'),
+    counts: () => call<Counts>('GET', '/api/conversations/counts'),
+    conversations: (filter: {
+      section?: Section | 'all';
+      q?: string | undefined;
+      sort?: 'newest' | 'closing';
+      channelId?: string | undefined;
+      cursor?: string | undefined;
+      limit?: number;
+      recordType?: RecordType;
+      recordId?: string;
+    }) => call<Page<Conversation>>('GET', `/api/conversations${query(filter)}`),
+    conversation: (id: string) => call<Conversation>('GET', path(id)),
+    messages: (id: string, before?: string) => call<Page<Message>>('GET', path(id, `/messages${query({ before, limit: 50 })}`)),
+    send: (id: string, request: SendRequest) => call<Message>('POST', path(id, '/messages'), request),
+    resend: (messageId: string) => call<Message>('POST', `/api/messages/${messageId}/resend`),
+    removeMessage: (messageId: string) => call<void>('DELETE', `/api/messages/${messageId}`),
+    assign: (id: string, userId: string | null, expected: string | null) => call<Conversation>('PUT', path(id, '/assignee'), { userId, expected }),
+    setStatus: (id: string, status: 'open' | 'closed') => call<Conversation>('PUT', path(id, '/status'), { status }),
+    markRead: (id: string, through: string) => call<Conversation>('PUT', path(id, '/read'), { through }),
+    presence: (id: string, typing: boolean) => call<void>('PUT', path(id, '/presence'), { typing }),
+    size: (id: string) => call<{ messages: number; attachments: number; links: number }>('GET', path(id, '/size')),
+    deleteConversation: (id: string) => call<void>('DELETE', path(id)),
+    timeline: (id: string) => call<Page<TimelineEntry>>('GET', path(id, '/timeline?limit=50')),
+    suggestions: (id: string) => call<Page<Suggestion>>('GET', path(id, '/suggestions')),
+    searchRecords: (type: RecordType, q: string) => call<Page<PipedriveRecord>>('GET', `/api/records${query({ type, q })}`),
+    pipelines: () => call<Page<Pipeline>>('GET', '/api/pipelines'),
+    link: (id: string, request: LinkRequest) => call<LinkAnswer>('POST', path(id, '/links'), request),
+    unlink: (id: string, linkId: string) => call<void>('DELETE', path(id, `/links/${linkId}`)),
+    setAvailability: (available: boolean) => call<void>('PUT', '/api/me/availability', { available }),
+    setUserAvailability: (userId: string, available: boolean) => call<void>('PUT', `/api/users/${userId}/availability`, { available }),
+    settings: () => call<Settings>('GET', '/api/settings'),
+    changeSettings: (patch: Partial<Settings>) => call<Settings>('PATCH', '/api/settings', patch),
+    channels: () => call<Page<Channel>>('GET', '/api/channels'),
+    senders: (accountSid: string, authToken: string) =>
+      call<Page<{ sid: string; address: string; name: string; online: boolean }>>('POST', '/api/channels/whatsapp/senders', { accountSid, authToken }),
+    connectWhatsapp: (request: { accountSid: string; authToken: string; sender: string; name?: string; visibility?: 'shared' | 'private'; unlisted?: boolean }) =>
+      call<Channel>('POST', '/api/channels/whatsapp', request),
+    startLogin: () => call<{ login: string; authorizeUrl: string }>('POST', '/api/channels/messenger/login'),
+    pages: (login: string) =>
+      call<Page<{ id: string; name: string; usable: boolean; reason: string | null; connected: boolean }> & { ready: boolean }>('GET', `/api/channels/messenger/pages${query({ login })}`),
+    connectMessenger: (login: string, pageIds: string[], visibility: 'shared' | 'private') =>
+      call<{ data: Channel[] }>('POST', '/api/channels/messenger', { login, pageIds, visibility }),
+    changeChannel: (id: string, change: { name?: string; visibility?: 'shared' | 'private' }) => call<Channel>('PATCH', `/api/channels/${id}`, change),
+    disconnect: (id: string) => call<void>('DELETE', `/api/channels/${id}`),
+  };
+}
+
+async function send(method: string, path: string, body: unknown, token: string | undefined): Promise<Response> {
+  try {
+    return await fetch(path, {
+      method,
+      credentials: 'same-origin',
+      headers: {
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch (cause) {
+    throw new OfflineError('offline', { cause });
+  }
+}
+
+async function read(answer: Response): Promise<unknown> {
+  if (answer.status === 204) return undefined;
+  const body: unknown = await answer.json().catch(() => undefined);
+  if (answer.ok) return body;
+  const error = (body as ErrorBody | undefined)?.error ?? { code: 'internal' as const, message: '' };
+  throw new ApiError(answer.status, error);
+}

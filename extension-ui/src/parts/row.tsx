@@ -1,0 +1,171 @@
+// One conversation in the list: a link, so that a middle click opens it in a tab of its own.
+import type { Conversation } from '../../../src/web/contract.ts';
+import { t } from '../texts.ts';
+import { listTime, timeLeft } from '../time.ts';
+import { Avatar, ChannelMark, providerName } from './avatar.tsx';
+import { Icon } from './icon.tsx';
+import { memo } from './memo.ts';
+import { ReplyTime } from './reply-time.tsx';
+import { Tick } from './tick.tsx';
+
+export interface RowProps {
+  readonly conversation: Conversation;
+  readonly now: number;
+  readonly selected: boolean;
+  readonly focusable: boolean;
+  readonly draft: string;
+  readonly typing: string | null;
+  readonly awayAssignee: boolean;
+  readonly showAssignee: boolean;
+  readonly meId: string;
+  readonly position: number;
+  readonly total: number;
+  readonly onOpen: (id: string) => void;
+  readonly onHover: (id: string) => void;
+}
+
+export const Row = memo(function Row(props: RowProps) {
+  const { conversation, now, selected, focusable } = props;
+  const { contact, channel, lastMessage, unreadCount } = conversation;
+  const left = timeLeft(conversation.replyUntil, conversation.replyWindowMs, now);
+  const time = lastMessage ? listTime(lastMessage.createdAt, now) : '';
+  const unread = unreadCount > 0;
+  const label = [
+    contact.name,
+    providerName(channel.provider),
+    unread ? t('row.unread', { n: unreadCount }) : '',
+    left.urgency === 'over' ? t(channel.provider === 'whatsapp' ? 'time.templateOnly' : 'time.cantReply') : t('time.left', { time: left.long }),
+    lastMessage ? t('row.last', { text: lastMessage.preview }) : '',
+    time,
+  ];
+  return (
+    <li aria-setsize={props.total} aria-posinset={props.position}>
+      <a
+        class={`row${selected ? ' selected' : ''}${unread ? ' unread' : ''}`}
+        href={`/conversations/${conversation.id}`}
+        aria-current={selected ? 'true' : undefined}
+        aria-label={label.filter(Boolean).join(', ')}
+        tabIndex={focusable ? 0 : -1}
+        data-id={conversation.id}
+        onClick={(event) => {
+          if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+          event.preventDefault();
+          props.onOpen(conversation.id);
+        }}
+        onPointerDown={() => props.onHover(conversation.id)}
+      >
+        <Avatar id={contact.id} name={contact.name} url={contact.avatarUrl} size={36} provider={channel.provider} />
+        <span class="row-body">
+          <span class="line-1">
+            <span class="mark-before">
+              <ChannelMark provider={channel.provider} size={13} />
+            </span>
+            <span class="name" title={contact.name} dir="auto">
+              {contact.name}
+            </span>
+            <span class="when">{time}</span>
+          </span>
+          <span class="line-2">
+            <Preview {...props} />
+            {unread && <span class="badge">{unreadCount > 99 ? '99+' : unreadCount}</span>}
+          </span>
+          <span class="line-3">
+            <ReplyTime left={left} provider={channel.provider} form="short" />
+            <Meta {...props} />
+          </span>
+        </span>
+      </a>
+    </li>
+  );
+});
+
+/** A row never shows two marks: failed before draft before typing before tick. */
+function Preview({ conversation, draft, typing, meId }: RowProps) {
+  const last = conversation.lastMessage;
+  if (last?.status === 'failed') {
+    return (
+      <span class="preview failed">
+        <Icon name="circle-alert" size={14} class="bad" />
+        {last.errorMessage ?? t('row.notSent')}
+      </span>
+    );
+  }
+  if (draft.trim() !== '') {
+    const [before = '', after = ''] = t('row.draft', { text: '\u0001' }).split('\u0001');
+    return (
+      <span class="preview">
+        <b class="draft">{before.trim()}</b> {draft.trim()}
+        {after}
+      </span>
+    );
+  }
+  if (typing) {
+    return (
+      <span class="preview">
+        <Typing /> {t('row.typing', { name: typing })}
+      </span>
+    );
+  }
+  if (!last) return <span class="preview" />;
+  if (last.direction === 'inbound') {
+    return (
+      <span class="preview" dir="auto">
+        <KindIcon kind={last.kind} />
+        {last.preview}
+      </span>
+    );
+  }
+  void meId;
+  return (
+    <span class="preview" dir="auto">
+      <Tick status={last.status} />
+      {t('row.you', { text: last.preview })}
+    </span>
+  );
+}
+
+function KindIcon({ kind }: { kind: string }) {
+  if (kind === 'image') return <Icon name="image" size={14} />;
+  if (kind === 'audio') return <Icon name="mic" size={14} />;
+  if (kind === 'file') return <Icon name="file-text" size={14} />;
+  return kind === 'location' ? <Icon name="map-pin" size={14} /> : null;
+}
+
+export function Typing() {
+  return (
+    <span class="typing" aria-hidden="true">
+      <i />
+      <i />
+      <i />
+    </span>
+  );
+}
+
+function Meta({ conversation, awayAssignee, showAssignee }: RowProps) {
+  const { links, assignee } = conversation;
+  const deals = links.filter((link) => link.type !== 'person');
+  const shown = deals.length > 1 ? t('row.deals', { n: deals.length }) : (deals[0]?.title ?? links[0]?.title);
+  return (
+    <>
+      <span class="dot">•</span>
+      {shown ? <span class="linked">{shown}</span> : <span class="not-linked">{t('row.notLinked')}</span>}
+      {assignee && showAssignee && (
+        <>
+          <span class="dot">•</span>
+          {awayAssignee ? (
+            <span class="away">
+              <Icon name="moon" size={12} />
+              {t('row.away', { name: firstName(assignee.name) })}
+            </span>
+          ) : (
+            <span class="assignee">{firstName(assignee.name)}</span>
+          )}
+        </>
+      )}
+    </>
+  );
+}
+
+export function firstName(name: string): string {
+  return name.split(' ')[0] ?? name;
+}

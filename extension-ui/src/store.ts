@@ -1,0 +1,517 @@
+// All state of the inbox surfaces, and what can be done to it. No markup.
+import type { Channel, Colleague, Conversation, Counts, Me, Message, Section, TimelineEntry } from '../../src/web/contract.ts';
+import { ApiError, OfflineError, type Api } from './api.ts';
+import { readDraft, writeDraft } from './drafts.ts';
+import { openStream, type StreamEvent } from './stream.ts';
+import { t } from './texts.ts';
+
+export interface Thread {
+  readonly messages: readonly Message[];
+  /** Id to page back from, or null at the beginning; undefined while nothing is loaded. */
+  readonly before: string | null | undefined;
+  readonly loading: boolean;
+  readonly timeline: readonly TimelineEntry[];
+  /** What was the newest message read when the thread was opened: the "new" line stands after it. */
+  readonly newAfter: string | null;
+}
+
+export interface List {
+  readonly ids: readonly string[];
+  readonly cursor: string | null;
+  readonly state: 'loading' | 'ready' | 'failed';
+}
+
+export interface Toast {
+  readonly words: string;
+  readonly undo: (() => void) | null;
+  readonly isError: boolean;
+}
+
+export interface NewerReply {
+  readonly conversationId: string;
+  readonly text: string;
+  readonly pending: string;
+  readonly author: string;
+  readonly createdAt: string;
+}
+
+export interface State {
+  readonly me: Me;
+  readonly users: readonly Colleague[];
+  readonly channels: readonly Channel[];
+  readonly conversations: ReadonlyMap<string, Conversation>;
+  readonly counts: Counts | null;
+  readonly section: Section;
+  readonly sort: 'newest' | 'closing';
+  readonly channelId: string | null;
+  readonly query: string;
+  readonly list: List;
+  readonly selected: string | null;
+  readonly threads: ReadonlyMap<string, Thread>;
+  readonly drafts: ReadonlyMap<string, string>;
+  readonly presence: ReadonlyMap<string, readonly { id: string; name: string; typing: boolean }[]>;
+  readonly newerReply: NewerReply | null;
+  readonly toast: Toast | null;
+  /** Null while connected. */
+  readonly offline: { since: number; nextTryAt: number } | null;
+  readonly updatedAt: number;
+  /** Server's clock less ours, in ms. */
+  readonly clockOffset: number;
+}
+
+export type Store = ReturnType<typeof createStore>;
+
+const undoMs = 10_000;
+const presenceMs = 6_000;
+
+export function createStore(api: Api, me: Me) {
+  let state: State = {
+    me,
+    users: [],
+    channels: [],
+    conversations: new Map(),
+    counts: null,
+    section: 'unassigned',
+    sort: 'newest',
+    channelId: null,
+    query: '',
+    list: { ids: [], cursor: null, state: 'loading' },
+    selected: null,
+    threads: new Map(),
+    drafts: new Map(),
+    presence: new Map(),
+    newerReply: null,
+    toast: null,
+    offline: null,
+    updatedAt: Date.now(),
+    clockOffset: Date.parse(me.serverTime) - Date.now(),
+  };
+  const hearers = new Set<() => void>();
+  let told = false;
+  /** Changes that come together are drawn together. */
+  const set = (patch: Partial<State>): void => {
+    state = { ...state, ...patch };
+    if (told) return;
+    told = true;
+    queueMicrotask(() => {
+      told = false;
+      hearers.forEach((hear) => hear());
+    });
+  };
+  const put = <K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> => new Map(map).set(key, value);
+  const without = <K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> => {
+    const copy = new Map(map);
+    copy.delete(key);
+    return copy;
+  };
+
+  let toastTimer: ReturnType<typeof setTimeout> | undefined;
+  const toast = (words: string, undo: (() => void) | null = null, isError = false): void => {
+    clearTimeout(toastTimer);
+    set({ toast: { words, undo, isError } });
+    toastTimer = setTimeout(() => set({ toast: null }), undoMs);
+  };
+  const explain = (error: unknown): void => {
+    if (error instanceof OfflineError) toast(t('net.noAnswer'), null, true);
+    else toast(error instanceof ApiError && error.message ? error.message : t('error.generic', { id: '' }), null, true);
+  };
+
+  /** Whether a conversation belongs into the list that is shown. */
+  const belongs = (conversation: Conversation): boolean =>
+    state.query.length < 2 && conversation.section === state.section && (state.channelId === null || conversation.channel.id === state.channelId);
+  const inOrder = (ids: readonly string[]): string[] => {
+    const of = (id: string): Conversation | undefined => state.conversations.get(id);
+    const newest = (left: string, right: string): number => (of(right)?.lastMessage?.createdAt ?? '').localeCompare(of(left)?.lastMessage?.createdAt ?? '');
+    const rank = (id: string): string => {
+      const conversation = of(id);
+      return conversation?.replyWindowOpen && conversation.replyUntil ? conversation.replyUntil : '9';
+    };
+    return [...ids].sort(state.sort === 'newest' ? newest : (left, right) => rank(left).localeCompare(rank(right)) || newest(left, right));
+  };
+  const receive = (conversation: Conversation): void => {
+    const before = state.conversations.get(conversation.id);
+    set({ conversations: put(state.conversations, conversation.id, conversation) });
+    recount(before, conversation);
+    const listed = state.list.ids.includes(conversation.id);
+    const wanted = belongs(conversation) || (state.query.length >= 2 && listed);
+    if (!listed && !wanted) return;
+    const ids = wanted ? inOrder([...new Set([...state.list.ids, conversation.id])]) : state.list.ids.filter((id) => id !== conversation.id);
+    set({ list: { ...state.list, ids } });
+  };
+  /** Keeps the counts true by what changed, without asking. */
+  const recount = (before: Conversation | undefined, after: Conversation | undefined): void => {
+    if (!state.counts || (!before && !after)) return;
+    if (!before && after) return void refreshCounts();
+    const counts = structuredClone(state.counts) as { -readonly [K in Section]: { total: number; unread: number } };
+    const add = (conversation: Conversation | undefined, sign: 1 | -1): void => {
+      if (!conversation) return;
+      counts[conversation.section].total += sign;
+      if (conversation.unreadCount > 0) counts[conversation.section].unread += sign;
+    };
+    add(before, -1);
+    add(after, 1);
+    set({ counts });
+  };
+  let countsTimer: ReturnType<typeof setTimeout> | undefined;
+  const refreshCounts = (): void => {
+    clearTimeout(countsTimer);
+    countsTimer = setTimeout(() => void api.counts().then((counts) => set({ counts })).catch(() => undefined), 50);
+  };
+  const receiveMessage = (message: Message): void => {
+    const thread = state.threads.get(message.conversationId);
+    if (!thread) return;
+    const others = thread.messages.filter(
+      (known) => known.id !== message.id && (message.clientMessageId === null || known.clientMessageId !== message.clientMessageId),
+    );
+    const messages = [...others, message].sort((left, right) => left.createdAt.localeCompare(right.createdAt) || left.id.localeCompare(right.id));
+    set({ threads: put(state.threads, message.conversationId, { ...thread, messages }) });
+  };
+  const forget = (id: string): void => {
+    recount(state.conversations.get(id), undefined);
+    set({
+      conversations: without(state.conversations, id),
+      threads: without(state.threads, id),
+      list: { ...state.list, ids: state.list.ids.filter((known) => known !== id) },
+      selected: state.selected === id ? null : state.selected,
+    });
+  };
+
+  const loadList = async (): Promise<void> => {
+    const asked = { section: state.section, query: state.query, sort: state.sort, channelId: state.channelId };
+    const isStill = (): boolean =>
+      asked.section === state.section && asked.query === state.query && asked.sort === state.sort && asked.channelId === state.channelId;
+    try {
+      const searching = asked.query.length >= 2;
+      const page = await api.conversations({
+        section: searching ? 'all' : asked.section,
+        q: searching ? asked.query : undefined,
+        sort: asked.sort,
+        channelId: asked.channelId ?? undefined,
+        limit: 50,
+      });
+      if (!isStill()) return;
+      const conversations = new Map(state.conversations);
+      for (const conversation of page.data) conversations.set(conversation.id, conversation);
+      set({ conversations, list: { ids: page.data.map(({ id }) => id), cursor: page.nextCursor, state: 'ready' } });
+    } catch (error) {
+      if (!isStill()) return;
+      set({ list: { ...state.list, state: state.list.ids.length > 0 ? 'ready' : 'failed' } });
+      if (!(error instanceof OfflineError)) explain(error);
+    }
+  };
+  const loadThread = async (id: string): Promise<void> => {
+    const known = state.threads.get(id);
+    if (known?.loading) return;
+    const empty: Thread = { messages: [], before: undefined, loading: true, timeline: [], newAfter: state.conversations.get(id)?.readThrough ?? null };
+    set({ threads: put(state.threads, id, { ...(known ?? empty), loading: true }) });
+    try {
+      const [page, timeline] = await Promise.all([api.messages(id), api.timeline(id)]);
+      const waiting = (state.threads.get(id)?.messages ?? []).filter(({ id: own }) => own.startsWith('local-'));
+      const sent = new Set(page.data.map(({ clientMessageId }) => clientMessageId));
+      const messages = [...page.data, ...waiting.filter(({ clientMessageId }) => !sent.has(clientMessageId))];
+      const current = state.threads.get(id) ?? empty;
+      set({ threads: put(state.threads, id, { ...current, messages, before: page.nextCursor, loading: false, timeline: timeline.data }) });
+    } catch (error) {
+      const current = state.threads.get(id) ?? empty;
+      set({ threads: put(state.threads, id, { ...current, loading: false }) });
+      if (error instanceof ApiError && error.code === 'not_found') forget(id);
+      else if (!(error instanceof OfflineError)) explain(error);
+    }
+  };
+  const loadAll = async (): Promise<void> => {
+    const [users, channels, counts] = await Promise.all([api.users(), api.channels(), api.counts()]);
+    set({ users: users.data, channels: channels.data, counts });
+    await loadList();
+    if (state.selected) await loadThread(state.selected);
+  };
+
+  const onEvent = (event: StreamEvent): void => {
+    switch (event.name) {
+      case 'conversation.changed':
+        return receive(event.data.conversation);
+      case 'conversation.deleted':
+        return forget(event.data.id);
+      case 'message.changed':
+        return receiveMessage(event.data.message);
+      case 'user.changed': {
+        const users = [...state.users.filter(({ id }) => id !== event.data.user.id), event.data.user].sort((left, right) => left.name.localeCompare(right.name));
+        const isMe = event.data.user.id === state.me.user.id;
+        return set({ users, ...(isMe ? { me: { ...state.me, availability: { available: event.data.user.available } } } : {}) });
+      }
+      case 'channel.changed':
+        return void loadAll().catch(() => undefined);
+      case 'presence': {
+        const { conversationId, users } = event.data;
+        set({ presence: put(state.presence, conversationId, users) });
+        setTimeout(() => {
+          const now = state.presence.get(conversationId);
+          if (now === users) set({ presence: put(state.presence, conversationId, users.map((user) => ({ ...user, typing: false }))) });
+        }, presenceMs);
+        return;
+      }
+      case 'resync':
+        return void loadAll().catch(() => undefined);
+      case 'notification':
+        return;
+    }
+  };
+  let stream: ReturnType<typeof openStream> | undefined;
+
+  /** Shows a change at once, and puts it back with the reason when it is refused. */
+  const optimistic = async (before: Conversation, after: Conversation, ask: () => Promise<Conversation>): Promise<boolean> => {
+    receive(after);
+    try {
+      receive(await ask());
+      return true;
+    } catch (error) {
+      receive(before);
+      explain(error);
+      return false;
+    }
+  };
+  const sectionFor = (conversation: Conversation): Section => {
+    if (conversation.status === 'closed') return 'closed';
+    if (!conversation.assignee) return 'unassigned';
+    return conversation.assignee.id === state.me.user.id ? 'mine' : 'others';
+  };
+
+  const actions = {
+    start: async (): Promise<void> => {
+      stream = openStream({
+        headers: api.streamHeaders,
+        from: state.me.changeNumber,
+        onEvent,
+        onState: (now) => {
+          if (now.connected) {
+            set({ offline: null, updatedAt: Date.now() });
+            actions.sendWaiting();
+          } else set({ offline: { since: state.offline?.since ?? Date.now(), nextTryAt: now.nextTryAt } });
+        },
+      });
+      await loadAll();
+    },
+    retryNow: () => stream?.retryNow(),
+    showSection: (section: Section) => {
+      set({ section, query: '', list: { ids: inOrder([...state.conversations.values()].filter((found) => found.section === section).map(({ id }) => id)), cursor: null, state: 'loading' } });
+      void loadList();
+    },
+    sortBy: (sort: 'newest' | 'closing') => {
+      set({ sort });
+      void loadList();
+    },
+    filterChannel: (channelId: string | null) => {
+      set({ channelId, list: { ids: [], cursor: null, state: 'loading' } });
+      void loadList();
+    },
+    search: (query: string) => {
+      const wasSearching = state.query.length >= 2;
+      set({ query });
+      if (query.length >= 2 || wasSearching) void loadList();
+    },
+    loadMore: async (): Promise<void> => {
+      const { cursor } = state.list;
+      if (cursor === null) return;
+      set({ list: { ...state.list, cursor: null } });
+      const searching = state.query.length >= 2;
+      const page = await api.conversations({ section: searching ? 'all' : state.section, q: searching ? state.query : undefined, sort: state.sort, channelId: state.channelId ?? undefined, cursor, limit: 50 });
+      const conversations = new Map(state.conversations);
+      for (const conversation of page.data) conversations.set(conversation.id, conversation);
+      set({ conversations, list: { ids: [...new Set([...state.list.ids, ...page.data.map(({ id }) => id)])], cursor: page.nextCursor, state: 'ready' } });
+    },
+    select: (id: string | null) => {
+      set({ selected: id, newerReply: null });
+      if (!id) return;
+      const thread = state.threads.get(id);
+      if (thread) set({ threads: put(state.threads, id, { ...thread, newAfter: state.conversations.get(id)?.readThrough ?? null }) });
+      if (!state.conversations.has(id)) {
+        void api.conversation(id).then(receive).catch(explain);
+      }
+      if (!state.drafts.has(id)) set({ drafts: put(state.drafts, id, readDraft(state.me.user.id, id)) });
+      void loadThread(id);
+    },
+    prefetch: (id: string) => {
+      if (!state.threads.has(id)) void loadThread(id);
+    },
+    loadOlder: async (id: string): Promise<void> => {
+      const thread = state.threads.get(id);
+      if (!thread?.before || thread.loading) return;
+      set({ threads: put(state.threads, id, { ...thread, loading: true }) });
+      try {
+        const page = await api.messages(id, thread.before);
+        const current = state.threads.get(id) ?? thread;
+        set({ threads: put(state.threads, id, { ...current, messages: [...page.data, ...current.messages], before: page.nextCursor, loading: false }) });
+      } catch (error) {
+        set({ threads: put(state.threads, id, { ...thread, loading: false }) });
+        explain(error);
+      }
+    },
+    markRead: (id: string) => {
+      const conversation = state.conversations.get(id);
+      const newest = state.threads.get(id)?.messages.findLast((message) => !message.id.startsWith('local-'));
+      if (!conversation || conversation.unreadCount === 0 || !newest) return;
+      receive({ ...conversation, unreadCount: 0 });
+      void api.markRead(id, newest.id).then(receive).catch(() => undefined);
+    },
+    draft: (id: string, text: string) => {
+      set({ drafts: put(state.drafts, id, text) });
+      writeDraft(state.me.user.id, id, text);
+    },
+    send: async (id: string, text: string, regardless = false): Promise<void> => {
+      const conversation = state.conversations.get(id);
+      if (!conversation || text.trim() === '') return;
+      const clientMessageId = crypto.randomUUID();
+      const thread = state.threads.get(id);
+      const seenThrough = regardless ? undefined : thread?.messages.findLast((message) => !message.id.startsWith('local-'))?.id;
+      const local = localMessage(state, conversation, clientMessageId, text);
+      receiveMessage(local);
+      actions.draft(id, '');
+      set({ newerReply: null });
+      await deliver(local, seenThrough);
+    },
+    /** What was written while there was no network. */
+    sendWaiting: () => {
+      for (const thread of state.threads.values()) {
+        for (const message of thread.messages) if (message.id.startsWith('local-') && waiting.has(message.clientMessageId!)) void deliver(message, undefined);
+      }
+    },
+    keepAsDraft: () => {
+      const asked = state.newerReply;
+      if (!asked) return;
+      actions.draft(asked.conversationId, asked.pending);
+      set({ newerReply: null });
+    },
+    sendAnyway: () => {
+      const asked = state.newerReply;
+      if (asked) void actions.send(asked.conversationId, asked.pending, true);
+    },
+    resend: async (message: Message): Promise<void> => {
+      receiveMessage({ ...message, status: 'queued', error: null });
+      try {
+        receiveMessage(await api.resend(message.id));
+      } catch (error) {
+        receiveMessage(message);
+        explain(error);
+      }
+    },
+    removeMessage: async (message: Message): Promise<void> => {
+      const thread = state.threads.get(message.conversationId);
+      if (thread) set({ threads: put(state.threads, message.conversationId, { ...thread, messages: thread.messages.filter(({ id }) => id !== message.id) }) });
+      if (message.id.startsWith('local-')) return;
+      await api.removeMessage(message.id).catch((error: unknown) => {
+        receiveMessage(message);
+        explain(error);
+      });
+    },
+    assign: async (id: string, user: { id: string; name: string } | null, withUndo = true): Promise<void> => {
+      const before = state.conversations.get(id);
+      if (!before || before.assignee?.id === user?.id) return;
+      const after = { ...before, assignee: user };
+      const done = await optimistic(before, { ...after, section: sectionFor(after) }, () => api.assign(id, user?.id ?? null, before.assignee?.id ?? null));
+      if (!done || !withUndo) return;
+      const words = user ? t('toast.assigned', { name: user.id === state.me.user.id ? t('you') : user.name }) : t('toast.unassigned');
+      toast(words, () => void actions.assign(id, before.assignee, false));
+    },
+    setStatus: async (id: string, status: 'open' | 'closed', withUndo = true): Promise<void> => {
+      const before = state.conversations.get(id);
+      if (!before || before.status === status) return;
+      const after = { ...before, status };
+      const done = await optimistic(before, { ...after, section: sectionFor(after) }, () => api.setStatus(id, status));
+      if (done && withUndo) toast(t(status === 'closed' ? 'toast.closed' : 'toast.opened'), () => void actions.setStatus(id, before.status, false));
+    },
+    unlink: async (id: string, link: Conversation['links'][number]): Promise<void> => {
+      const before = state.conversations.get(id);
+      if (!before) return;
+      receive({ ...before, links: before.links.filter((known) => known.id !== link.id) });
+      try {
+        await api.unlink(id, link.id);
+        toast(t('toast.unlinked', { title: link.title }), () => void api.link(id, { type: link.type, recordId: link.recordId }).catch(explain));
+      } catch (error) {
+        receive(before);
+        explain(error);
+      }
+    },
+    deleteConversation: async (id: string): Promise<void> => {
+      try {
+        await api.deleteConversation(id);
+        forget(id);
+        toast(t('toast.deleted'));
+      } catch (error) {
+        explain(error);
+      }
+    },
+    setAvailability: async (available: boolean): Promise<void> => {
+      const before = state.me;
+      set({ me: { ...before, availability: { available } } });
+      await api.setAvailability(available).catch((error: unknown) => {
+        set({ me: before });
+        explain(error);
+      });
+    },
+    showPresence: (id: string, typing: boolean) => void api.presence(id, typing).catch(() => undefined),
+    refresh: (id: string) => void api.conversation(id).then(receive).catch(() => undefined),
+    refreshTimeline: (id: string) =>
+      void api
+        .timeline(id)
+        .then(({ data }) => {
+          const thread = state.threads.get(id);
+          if (thread) set({ threads: put(state.threads, id, { ...thread, timeline: data }) });
+        })
+        .catch(() => undefined),
+    toast,
+    dismissToast: () => set({ toast: null }),
+    explain,
+  };
+
+  const waiting = new Set<string>();
+  const deliver = async (local: Message, seenThrough: string | undefined): Promise<void> => {
+    const clientMessageId = local.clientMessageId!;
+    waiting.delete(clientMessageId);
+    try {
+      const message = await api.send(local.conversationId, { clientMessageId, text: local.text, ...(seenThrough ? { seenThrough } : {}) });
+      receiveMessage(message);
+    } catch (error) {
+      if (error instanceof OfflineError) {
+        waiting.add(clientMessageId);
+        return;
+      }
+      if (error instanceof ApiError && error.code === 'newer_reply') {
+        await actions.removeMessage(local);
+        const { text, author, createdAt } = error.details as { text: string; author: { name: string }; createdAt: string };
+        set({ newerReply: { conversationId: local.conversationId, pending: local.text, text, author: author.name, createdAt } });
+        return;
+      }
+      const said = error instanceof ApiError ? error.message : t('error.generic', { id: '' });
+      receiveMessage({ ...local, status: 'failed', error: { code: 'local', message: said, providerCode: null } });
+      actions.draft(local.conversationId, local.text);
+    }
+  };
+
+  return {
+    get: () => state,
+    subscribe: (hear: () => void) => {
+      hearers.add(hear);
+      return () => void hearers.delete(hear);
+    },
+    api,
+    actions,
+  };
+}
+
+function localMessage(state: State, conversation: Conversation, clientMessageId: string, text: string): Message {
+  return {
+    id: `local-${clientMessageId}`,
+    conversationId: conversation.id,
+    direction: 'outbound',
+    author: { kind: 'user', id: state.me.user.id, name: state.me.user.name },
+    kind: 'text',
+    text,
+    reactions: [],
+    attachments: [],
+    replyTo: null,
+    status: 'queued',
+    error: null,
+    clientMessageId,
+    inNote: false,
+    createdAt: new Date(Date.now() + state.clockOffset).toISOString(),
+  };
+}

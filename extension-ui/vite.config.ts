@@ -1,0 +1,23 @@
+// Builds the surfaces to dist/ui: an HTML entry each, hashed assets beside them.
+import { resolve } from 'node:path';
+import preact from '@preact/preset-vite';
+import { defineConfig } from 'vite';
+
+const root = import.meta.dirname;
+
+export default defineConfig({
+  root,
+  base: '/ui/',
+  plugins: [preact()],
+  build: {
+    outDir: resolve(root, '../dist/ui'),
+    emptyOutDir: true,
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: Object.fromEntries(
+        ['window', 'panel', 'modal', 'settings', 'page'].map((name) => [name, resolve(root, `${name}.html`)]),
+      ),
+    },
+  },
+});
