@@ -82,8 +82,12 @@ export function createApi(source: SessionSource) {
     return (await read(answer)) as T;
   };
   const query = (values: Record<string, string | number | undefined>): string => {
-    const given = Object.entries(values).filter((entry): entry is [string, string | number] => entry[1] !== undefined && entry[1] !== '');
-    return given.length === 0 ? '' : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()}`;
+    const given = Object.entries(values).filter(
+      (entry): entry is [string, string | number] => entry[1] !== undefined && entry[1] !== '',
+    );
+    return given.length === 0
+      ? ''
+      : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()}`;
   };
   const path = (id: string, rest = ''): string => `/api/conversations/${encodeURIComponent(id)}${rest}`;
 
@@ -107,11 +111,13 @@ export function createApi(source: SessionSource) {
       recordId?: string;
     }) => call<Page<Conversation>>('GET', `/api/conversations${query(filter)}`),
     conversation: (id: string) => call<Conversation>('GET', path(id)),
-    messages: (id: string, before?: string) => call<Page<Message>>('GET', path(id, `/messages${query({ before, limit: 50 })}`)),
+    messages: (id: string, before?: string) =>
+      call<Page<Message>>('GET', path(id, `/messages${query({ before, limit: 50 })}`)),
     send: (id: string, request: SendRequest) => call<Message>('POST', path(id, '/messages'), request),
     resend: (messageId: string) => call<Message>('POST', `/api/messages/${messageId}/resend`),
     removeMessage: (messageId: string) => call<void>('DELETE', `/api/messages/${messageId}`),
-    assign: (id: string, userId: string | null, expected: string | null) => call<Conversation>('PUT', path(id, '/assignee'), { userId, expected }),
+    assign: (id: string, userId: string | null, expected: string | null) =>
+      call<Conversation>('PUT', path(id, '/assignee'), { userId, expected }),
     setStatus: (id: string, status: 'open' | 'closed') => call<Conversation>('PUT', path(id, '/status'), { status }),
     markRead: (id: string, through: string) => call<Conversation>('PUT', path(id, '/read'), { through }),
     presence: (id: string, typing: boolean) => call<void>('PUT', path(id, '/presence'), { typing }),
@@ -119,25 +125,42 @@ export function createApi(source: SessionSource) {
     deleteConversation: (id: string) => call<void>('DELETE', path(id)),
     timeline: (id: string) => call<Page<TimelineEntry>>('GET', path(id, '/timeline?limit=50')),
     suggestions: (id: string) => call<Page<Suggestion>>('GET', path(id, '/suggestions')),
-    searchRecords: (type: RecordType, q: string) => call<Page<PipedriveRecord>>('GET', `/api/records${query({ type, q })}`),
+    searchRecords: (type: RecordType, q: string) =>
+      call<Page<PipedriveRecord>>('GET', `/api/records${query({ type, q })}`),
     pipelines: () => call<Page<Pipeline>>('GET', '/api/pipelines'),
     link: (id: string, request: LinkRequest) => call<LinkAnswer>('POST', path(id, '/links'), request),
     unlink: (id: string, linkId: string) => call<void>('DELETE', path(id, `/links/${linkId}`)),
     setAvailability: (available: boolean) => call<void>('PUT', '/api/me/availability', { available }),
-    setUserAvailability: (userId: string, available: boolean) => call<void>('PUT', `/api/users/${userId}/availability`, { available }),
+    setUserAvailability: (userId: string, available: boolean) =>
+      call<void>('PUT', `/api/users/${userId}/availability`, { available }),
     settings: () => call<Settings>('GET', '/api/settings'),
     changeSettings: (patch: Partial<Settings>) => call<Settings>('PATCH', '/api/settings', patch),
     channels: () => call<Page<Channel>>('GET', '/api/channels'),
     senders: (accountSid: string, authToken: string) =>
-      call<Page<{ sid: string; address: string; name: string; online: boolean }>>('POST', '/api/channels/whatsapp/senders', { accountSid, authToken }),
-    connectWhatsapp: (request: { accountSid: string; authToken: string; sender: string; name?: string; visibility?: 'shared' | 'private'; unlisted?: boolean }) =>
-      call<Channel>('POST', '/api/channels/whatsapp', request),
+      call<Page<{ sid: string; address: string; name: string; online: boolean }>>(
+        'POST',
+        '/api/channels/whatsapp/senders',
+        { accountSid, authToken },
+      ),
+    connectWhatsapp: (request: {
+      accountSid: string;
+      authToken: string;
+      sender: string;
+      name?: string;
+      visibility?: 'shared' | 'private';
+      unlisted?: boolean;
+    }) => call<Channel>('POST', '/api/channels/whatsapp', request),
     startLogin: () => call<{ login: string; authorizeUrl: string }>('POST', '/api/channels/messenger/login'),
     pages: (login: string) =>
-      call<Page<{ id: string; name: string; usable: boolean; reason: string | null; connected: boolean }> & { ready: boolean }>('GET', `/api/channels/messenger/pages${query({ login })}`),
+      call<
+        Page<{ id: string; name: string; usable: boolean; reason: string | null; connected: boolean }> & {
+          ready: boolean;
+        }
+      >('GET', `/api/channels/messenger/pages${query({ login })}`),
     connectMessenger: (login: string, pageIds: string[], visibility: 'shared' | 'private') =>
       call<{ data: Channel[] }>('POST', '/api/channels/messenger', { login, pageIds, visibility }),
-    changeChannel: (id: string, change: { name?: string; visibility?: 'shared' | 'private' }) => call<Channel>('PATCH', `/api/channels/${id}`, change),
+    changeChannel: (id: string, change: { name?: string; visibility?: 'shared' | 'private' }) =>
+      call<Channel>('PATCH', `/api/channels/${id}`, change),
     disconnect: (id: string) => call<void>('DELETE', `/api/channels/${id}`),
   };
 }

@@ -1,5 +1,4 @@
 // The page around us: Pipedrive, through its App Extensions SDK. Absent on the full page. The only importer of the SDK.
-import type AppExtensionsSDK from '@pipedrive/app-extensions-sdk';
 
 export interface Host {
   /** A fresh signed token, good for five minutes. */
@@ -14,6 +13,8 @@ export interface Host {
   showWindow(context: Record<string, string>): void;
   closeModal(): void;
 }
+
+type SdkClass = typeof import('@pipedrive/app-extensions-sdk').default.default;
 
 /** What stands in the frame's address; the token is taken out of it at once. */
 export interface FrameQuery {
@@ -43,27 +44,31 @@ export function readFrameQuery(): FrameQuery | undefined {
 
 /** Must be called within ten seconds of loading, or Pipedrive never shows the frame. */
 export async function connectHost(query: FrameQuery, size?: { height?: number; width?: number }): Promise<Host> {
-  const { default: Sdk, Command, Event, Modal, View } = await import('@pipedrive/app-extensions-sdk');
-  const sdk: AppExtensionsSDK = await new Sdk({ identifier: query.id }).initialize(size ? { size } : {});
+  const { default: built, Command, Event, Modal, View } = await import('@pipedrive/app-extensions-sdk');
+  // A CommonJS build: a bundler unwraps its default export, a plain module loader does not.
+  const Sdk = ((built as { default?: unknown }).default ?? built) as SdkClass;
+  const sdk = await new Sdk({ identifier: query.id }).initialize(size ? { size } : {});
   // A command that Pipedrive refuses must never break the screen.
   const quietly = (work: () => Promise<unknown>): void => void work().catch(() => undefined);
   return {
     signedToken: async () => (await sdk.execute(Command.GET_SIGNED_TOKEN)).token,
     onTheme: (hear) => {
-      sdk.listen(Event.USER_SETTINGS_CHANGE, ({ data }) => {
+      sdk.listen(Event.USER_SETTINGS_CHANGE, ({ data }: { data?: { theme?: string } }) => {
         // The SDK overwrites its own settings with the whole envelope: read the event.
         if (data?.theme) hear(data.theme === 'dark' ? 'dark' : 'light');
       });
     },
     onVisibility: (hear) => {
-      sdk.listen(Event.VISIBILITY, ({ data }) => {
+      sdk.listen(Event.VISIBILITY, ({ data }: { data?: { is_visible: boolean; context?: object } }) => {
         if (data) hear(data.is_visible, (data.context ?? {}) as Record<string, unknown>);
       });
     },
     badge: (count) => quietly(() => sdk.execute(Command.SET_NOTIFICATION, count > 0 ? { number: count } : {})),
     openRecord: (type, recordId) => {
       const view = type === 'person' ? View.CONTACTS : type === 'lead' ? View.LEADS : View.DEALS;
-      quietly(() => sdk.execute(Command.REDIRECT_TO, { view, id: type === 'lead' ? recordId : Number(recordId) } as never));
+      quietly(() =>
+        sdk.execute(Command.REDIRECT_TO, { view, id: type === 'lead' ? recordId : Number(recordId) } as never),
+      );
     },
     followUp: (subject, dealId) =>
       quietly(() =>

@@ -1,5 +1,14 @@
 // All state of the inbox surfaces, and what can be done to it. No markup.
-import type { Channel, Colleague, Conversation, Counts, Me, Message, Section, TimelineEntry } from '../../src/web/contract.ts';
+import type {
+  Channel,
+  Colleague,
+  Conversation,
+  Counts,
+  Me,
+  Message,
+  Section,
+  TimelineEntry,
+} from '../../src/web/contract.ts';
 import { ApiError, OfflineError, type Api } from './api.ts';
 import { readDraft, writeDraft } from './drafts.ts';
 import { openStream, type StreamEvent } from './stream.ts';
@@ -118,15 +127,20 @@ export function createStore(api: Api, me: Me) {
 
   /** Whether a conversation belongs into the list that is shown. */
   const belongs = (conversation: Conversation): boolean =>
-    state.query.length < 2 && conversation.section === state.section && (state.channelId === null || conversation.channel.id === state.channelId);
+    state.query.length < 2 &&
+    conversation.section === state.section &&
+    (state.channelId === null || conversation.channel.id === state.channelId);
   const inOrder = (ids: readonly string[]): string[] => {
     const of = (id: string): Conversation | undefined => state.conversations.get(id);
-    const newest = (left: string, right: string): number => (of(right)?.lastMessage?.createdAt ?? '').localeCompare(of(left)?.lastMessage?.createdAt ?? '');
+    const newest = (left: string, right: string): number =>
+      (of(right)?.lastMessage?.createdAt ?? '').localeCompare(of(left)?.lastMessage?.createdAt ?? '');
     const rank = (id: string): string => {
       const conversation = of(id);
       return conversation?.replyWindowOpen && conversation.replyUntil ? conversation.replyUntil : '9';
     };
-    return [...ids].sort(state.sort === 'newest' ? newest : (left, right) => rank(left).localeCompare(rank(right)) || newest(left, right));
+    return [...ids].sort(
+      state.sort === 'newest' ? newest : (left, right) => rank(left).localeCompare(rank(right)) || newest(left, right),
+    );
   };
   const receive = (conversation: Conversation): void => {
     const before = state.conversations.get(conversation.id);
@@ -135,7 +149,9 @@ export function createStore(api: Api, me: Me) {
     const listed = state.list.ids.includes(conversation.id);
     const wanted = belongs(conversation) || (state.query.length >= 2 && listed);
     if (!listed && !wanted) return;
-    const ids = wanted ? inOrder([...new Set([...state.list.ids, conversation.id])]) : state.list.ids.filter((id) => id !== conversation.id);
+    const ids = wanted
+      ? inOrder([...new Set([...state.list.ids, conversation.id])])
+      : state.list.ids.filter((id) => id !== conversation.id);
     set({ list: { ...state.list, ids } });
   };
   /** Keeps the counts true by what changed, without asking. */
@@ -155,15 +171,26 @@ export function createStore(api: Api, me: Me) {
   let countsTimer: ReturnType<typeof setTimeout> | undefined;
   const refreshCounts = (): void => {
     clearTimeout(countsTimer);
-    countsTimer = setTimeout(() => void api.counts().then((counts) => set({ counts })).catch(() => undefined), 50);
+    countsTimer = setTimeout(
+      () =>
+        void api
+          .counts()
+          .then((counts) => set({ counts }))
+          .catch(() => undefined),
+      50,
+    );
   };
   const receiveMessage = (message: Message): void => {
     const thread = state.threads.get(message.conversationId);
     if (!thread) return;
     const others = thread.messages.filter(
-      (known) => known.id !== message.id && (message.clientMessageId === null || known.clientMessageId !== message.clientMessageId),
+      (known) =>
+        known.id !== message.id &&
+        (message.clientMessageId === null || known.clientMessageId !== message.clientMessageId),
     );
-    const messages = [...others, message].sort((left, right) => left.createdAt.localeCompare(right.createdAt) || left.id.localeCompare(right.id));
+    const messages = [...others, message].sort(
+      (left, right) => left.createdAt.localeCompare(right.createdAt) || left.id.localeCompare(right.id),
+    );
     set({ threads: put(state.threads, message.conversationId, { ...thread, messages }) });
   };
   const forget = (id: string): void => {
@@ -179,7 +206,10 @@ export function createStore(api: Api, me: Me) {
   const loadList = async (): Promise<void> => {
     const asked = { section: state.section, query: state.query, sort: state.sort, channelId: state.channelId };
     const isStill = (): boolean =>
-      asked.section === state.section && asked.query === state.query && asked.sort === state.sort && asked.channelId === state.channelId;
+      asked.section === state.section &&
+      asked.query === state.query &&
+      asked.sort === state.sort &&
+      asked.channelId === state.channelId;
     try {
       const searching = asked.query.length >= 2;
       const page = await api.conversations({
@@ -202,7 +232,13 @@ export function createStore(api: Api, me: Me) {
   const loadThread = async (id: string): Promise<void> => {
     const known = state.threads.get(id);
     if (known?.loading) return;
-    const empty: Thread = { messages: [], before: undefined, loading: true, timeline: [], newAfter: state.conversations.get(id)?.readThrough ?? null };
+    const empty: Thread = {
+      messages: [],
+      before: undefined,
+      loading: true,
+      timeline: [],
+      newAfter: state.conversations.get(id)?.readThrough ?? null,
+    };
     set({ threads: put(state.threads, id, { ...(known ?? empty), loading: true }) });
     try {
       const [page, timeline] = await Promise.all([api.messages(id), api.timeline(id)]);
@@ -210,7 +246,15 @@ export function createStore(api: Api, me: Me) {
       const sent = new Set(page.data.map(({ clientMessageId }) => clientMessageId));
       const messages = [...page.data, ...waiting.filter(({ clientMessageId }) => !sent.has(clientMessageId))];
       const current = state.threads.get(id) ?? empty;
-      set({ threads: put(state.threads, id, { ...current, messages, before: page.nextCursor, loading: false, timeline: timeline.data }) });
+      set({
+        threads: put(state.threads, id, {
+          ...current,
+          messages,
+          before: page.nextCursor,
+          loading: false,
+          timeline: timeline.data,
+        }),
+      });
     } catch (error) {
       const current = state.threads.get(id) ?? empty;
       set({ threads: put(state.threads, id, { ...current, loading: false }) });
@@ -234,9 +278,14 @@ export function createStore(api: Api, me: Me) {
       case 'message.changed':
         return receiveMessage(event.data.message);
       case 'user.changed': {
-        const users = [...state.users.filter(({ id }) => id !== event.data.user.id), event.data.user].sort((left, right) => left.name.localeCompare(right.name));
+        const users = [...state.users.filter(({ id }) => id !== event.data.user.id), event.data.user].sort(
+          (left, right) => left.name.localeCompare(right.name),
+        );
         const isMe = event.data.user.id === state.me.user.id;
-        return set({ users, ...(isMe ? { me: { ...state.me, availability: { available: event.data.user.available } } } : {}) });
+        return set({
+          users,
+          ...(isMe ? { me: { ...state.me, availability: { available: event.data.user.available } } } : {}),
+        });
       }
       case 'channel.changed':
         return void loadAll().catch(() => undefined);
@@ -245,7 +294,14 @@ export function createStore(api: Api, me: Me) {
         set({ presence: put(state.presence, conversationId, users) });
         setTimeout(() => {
           const now = state.presence.get(conversationId);
-          if (now === users) set({ presence: put(state.presence, conversationId, users.map((user) => ({ ...user, typing: false }))) });
+          if (now === users)
+            set({
+              presence: put(
+                state.presence,
+                conversationId,
+                users.map((user) => ({ ...user, typing: false })),
+              ),
+            });
         }, presenceMs);
         return;
       }
@@ -258,7 +314,11 @@ export function createStore(api: Api, me: Me) {
   let stream: ReturnType<typeof openStream> | undefined;
 
   /** Shows a change at once, and puts it back with the reason when it is refused. */
-  const optimistic = async (before: Conversation, after: Conversation, ask: () => Promise<Conversation>): Promise<boolean> => {
+  const optimistic = async (
+    before: Conversation,
+    after: Conversation,
+    ask: () => Promise<Conversation>,
+  ): Promise<boolean> => {
     receive(after);
     try {
       receive(await ask());
@@ -292,7 +352,17 @@ export function createStore(api: Api, me: Me) {
     },
     retryNow: () => stream?.retryNow(),
     showSection: (section: Section) => {
-      set({ section, query: '', list: { ids: inOrder([...state.conversations.values()].filter((found) => found.section === section).map(({ id }) => id)), cursor: null, state: 'loading' } });
+      set({
+        section,
+        query: '',
+        list: {
+          ids: inOrder(
+            [...state.conversations.values()].filter((found) => found.section === section).map(({ id }) => id),
+          ),
+          cursor: null,
+          state: 'loading',
+        },
+      });
       void loadList();
     },
     sortBy: (sort: 'newest' | 'closing') => {
@@ -313,16 +383,33 @@ export function createStore(api: Api, me: Me) {
       if (cursor === null) return;
       set({ list: { ...state.list, cursor: null } });
       const searching = state.query.length >= 2;
-      const page = await api.conversations({ section: searching ? 'all' : state.section, q: searching ? state.query : undefined, sort: state.sort, channelId: state.channelId ?? undefined, cursor, limit: 50 });
+      const page = await api.conversations({
+        section: searching ? 'all' : state.section,
+        q: searching ? state.query : undefined,
+        sort: state.sort,
+        channelId: state.channelId ?? undefined,
+        cursor,
+        limit: 50,
+      });
       const conversations = new Map(state.conversations);
       for (const conversation of page.data) conversations.set(conversation.id, conversation);
-      set({ conversations, list: { ids: [...new Set([...state.list.ids, ...page.data.map(({ id }) => id)])], cursor: page.nextCursor, state: 'ready' } });
+      set({
+        conversations,
+        list: {
+          ids: [...new Set([...state.list.ids, ...page.data.map(({ id }) => id)])],
+          cursor: page.nextCursor,
+          state: 'ready',
+        },
+      });
     },
     select: (id: string | null) => {
       set({ selected: id, newerReply: null });
       if (!id) return;
       const thread = state.threads.get(id);
-      if (thread) set({ threads: put(state.threads, id, { ...thread, newAfter: state.conversations.get(id)?.readThrough ?? null }) });
+      if (thread)
+        set({
+          threads: put(state.threads, id, { ...thread, newAfter: state.conversations.get(id)?.readThrough ?? null }),
+        });
       if (!state.conversations.has(id)) {
         void api.conversation(id).then(receive).catch(explain);
       }
@@ -339,7 +426,14 @@ export function createStore(api: Api, me: Me) {
       try {
         const page = await api.messages(id, thread.before);
         const current = state.threads.get(id) ?? thread;
-        set({ threads: put(state.threads, id, { ...current, messages: [...page.data, ...current.messages], before: page.nextCursor, loading: false }) });
+        set({
+          threads: put(state.threads, id, {
+            ...current,
+            messages: [...page.data, ...current.messages],
+            before: page.nextCursor,
+            loading: false,
+          }),
+        });
       } catch (error) {
         set({ threads: put(state.threads, id, { ...thread, loading: false }) });
         explain(error);
@@ -350,7 +444,10 @@ export function createStore(api: Api, me: Me) {
       const newest = state.threads.get(id)?.messages.findLast((message) => !message.id.startsWith('local-'));
       if (!conversation || conversation.unreadCount === 0 || !newest) return;
       receive({ ...conversation, unreadCount: 0 });
-      void api.markRead(id, newest.id).then(receive).catch(() => undefined);
+      void api
+        .markRead(id, newest.id)
+        .then(receive)
+        .catch(() => undefined);
     },
     draft: (id: string, text: string) => {
       set({ drafts: put(state.drafts, id, text) });
@@ -361,7 +458,9 @@ export function createStore(api: Api, me: Me) {
       if (!conversation || text.trim() === '') return;
       const clientMessageId = crypto.randomUUID();
       const thread = state.threads.get(id);
-      const seenThrough = regardless ? undefined : thread?.messages.findLast((message) => !message.id.startsWith('local-'))?.id;
+      const seenThrough = regardless
+        ? undefined
+        : thread?.messages.findLast((message) => !message.id.startsWith('local-'))?.id;
       const local = localMessage(state, conversation, clientMessageId, text);
       receiveMessage(local);
       actions.draft(id, '');
@@ -371,7 +470,9 @@ export function createStore(api: Api, me: Me) {
     /** What was written while there was no network. */
     sendWaiting: () => {
       for (const thread of state.threads.values()) {
-        for (const message of thread.messages) if (message.id.startsWith('local-') && waiting.has(message.clientMessageId!)) void deliver(message, undefined);
+        for (const message of thread.messages)
+          if (message.id.startsWith('local-') && waiting.has(message.clientMessageId!))
+            void deliver(message, undefined);
       }
     },
     keepAsDraft: () => {
@@ -395,7 +496,13 @@ export function createStore(api: Api, me: Me) {
     },
     removeMessage: async (message: Message): Promise<void> => {
       const thread = state.threads.get(message.conversationId);
-      if (thread) set({ threads: put(state.threads, message.conversationId, { ...thread, messages: thread.messages.filter(({ id }) => id !== message.id) }) });
+      if (thread)
+        set({
+          threads: put(state.threads, message.conversationId, {
+            ...thread,
+            messages: thread.messages.filter(({ id }) => id !== message.id),
+          }),
+        });
       if (message.id.startsWith('local-')) return;
       await api.removeMessage(message.id).catch((error: unknown) => {
         receiveMessage(message);
@@ -406,9 +513,13 @@ export function createStore(api: Api, me: Me) {
       const before = state.conversations.get(id);
       if (!before || before.assignee?.id === user?.id) return;
       const after = { ...before, assignee: user };
-      const done = await optimistic(before, { ...after, section: sectionFor(after) }, () => api.assign(id, user?.id ?? null, before.assignee?.id ?? null));
+      const done = await optimistic(before, { ...after, section: sectionFor(after) }, () =>
+        api.assign(id, user?.id ?? null, before.assignee?.id ?? null),
+      );
       if (!done || !withUndo) return;
-      const words = user ? t('toast.assigned', { name: user.id === state.me.user.id ? t('you') : user.name }) : t('toast.unassigned');
+      const words = user
+        ? t('toast.assigned', { name: user.id === state.me.user.id ? t('you') : user.name })
+        : t('toast.unassigned');
       toast(words, () => void actions.assign(id, before.assignee, false));
     },
     setStatus: async (id: string, status: 'open' | 'closed', withUndo = true): Promise<void> => {
@@ -416,7 +527,11 @@ export function createStore(api: Api, me: Me) {
       if (!before || before.status === status) return;
       const after = { ...before, status };
       const done = await optimistic(before, { ...after, section: sectionFor(after) }, () => api.setStatus(id, status));
-      if (done && withUndo) toast(t(status === 'closed' ? 'toast.closed' : 'toast.opened'), () => void actions.setStatus(id, before.status, false));
+      if (done && withUndo)
+        toast(
+          t(status === 'closed' ? 'toast.closed' : 'toast.opened'),
+          () => void actions.setStatus(id, before.status, false),
+        );
     },
     unlink: async (id: string, link: Conversation['links'][number]): Promise<void> => {
       const before = state.conversations.get(id);
@@ -424,7 +539,10 @@ export function createStore(api: Api, me: Me) {
       receive({ ...before, links: before.links.filter((known) => known.id !== link.id) });
       try {
         await api.unlink(id, link.id);
-        toast(t('toast.unlinked', { title: link.title }), () => void api.link(id, { type: link.type, recordId: link.recordId }).catch(explain));
+        toast(
+          t('toast.unlinked', { title: link.title }),
+          () => void api.link(id, { type: link.type, recordId: link.recordId }).catch(explain),
+        );
       } catch (error) {
         receive(before);
         explain(error);
@@ -448,7 +566,11 @@ export function createStore(api: Api, me: Me) {
       });
     },
     showPresence: (id: string, typing: boolean) => void api.presence(id, typing).catch(() => undefined),
-    refresh: (id: string) => void api.conversation(id).then(receive).catch(() => undefined),
+    refresh: (id: string) =>
+      void api
+        .conversation(id)
+        .then(receive)
+        .catch(() => undefined),
     refreshTimeline: (id: string) =>
       void api
         .timeline(id)
@@ -467,7 +589,11 @@ export function createStore(api: Api, me: Me) {
     const clientMessageId = local.clientMessageId!;
     waiting.delete(clientMessageId);
     try {
-      const message = await api.send(local.conversationId, { clientMessageId, text: local.text, ...(seenThrough ? { seenThrough } : {}) });
+      const message = await api.send(local.conversationId, {
+        clientMessageId,
+        text: local.text,
+        ...(seenThrough ? { seenThrough } : {}),
+      });
       receiveMessage(message);
     } catch (error) {
       if (error instanceof OfflineError) {
@@ -476,8 +602,20 @@ export function createStore(api: Api, me: Me) {
       }
       if (error instanceof ApiError && error.code === 'newer_reply') {
         await actions.removeMessage(local);
-        const { text, author, createdAt } = error.details as { text: string; author: { name: string }; createdAt: string };
-        set({ newerReply: { conversationId: local.conversationId, pending: local.text, text, author: author.name, createdAt } });
+        const { text, author, createdAt } = error.details as {
+          text: string;
+          author: { name: string };
+          createdAt: string;
+        };
+        set({
+          newerReply: {
+            conversationId: local.conversationId,
+            pending: local.text,
+            text,
+            author: author.name,
+            createdAt,
+          },
+        });
         return;
       }
       const said = error instanceof ApiError ? error.message : t('error.generic', { id: '' });

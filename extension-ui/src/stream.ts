@@ -53,7 +53,11 @@ export function openStream(options: StreamOptions): { close: () => void; retryNo
 
   const readOnce = async (): Promise<void> => {
     abort = new AbortController();
-    const answer = await fetch(`/api/events?after=${last}`, { headers: await options.headers(), credentials: 'same-origin', signal: abort.signal });
+    const answer = await fetch(`/api/events?after=${last}`, {
+      headers: await options.headers(),
+      credentials: 'same-origin',
+      signal: abort.signal,
+    });
     if (!answer.ok || !answer.body) throw new Error(`the stream answered ${answer.status}`);
     options.onState({ connected: true });
     tries = 0;
@@ -66,7 +70,8 @@ export function openStream(options: StreamOptions): { close: () => void; retryNo
       const split = splitBlocks(rest + value);
       rest = split.rest;
       for (const block of split.blocks) {
-        if (block.event !== null) options.onEvent({ name: block.event, data: JSON.parse(block.data) as unknown } as StreamEvent);
+        if (block.event !== null)
+          options.onEvent({ name: block.event, data: JSON.parse(block.data) as unknown } as StreamEvent);
         if (block.id !== null) last = block.id;
       }
     }

@@ -29,7 +29,8 @@ export function locale(): string {
 
 /** The sentence for a key, with `{name}` replaced; a number called `n` picks `.one` or `.other`. */
 export function t(key: string, values: Values = {}): string {
-  const plural = typeof values.n === 'number' ? texts[`${key}.${new Intl.PluralRules(language).select(values.n)}`] : undefined;
+  const plural =
+    typeof values.n === 'number' ? texts[`${key}.${new Intl.PluralRules(language).select(values.n)}`] : undefined;
   const sentence = plural ?? texts[key] ?? texts[`${key}.other`] ?? key;
   return sentence.replace(/\{(\w+)\}/g, (all, name: string) => (name in values ? String(values[name]) : all));
 }

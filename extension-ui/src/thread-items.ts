@@ -6,13 +6,24 @@ export type ThreadItem =
   | { readonly kind: 'day'; readonly key: string; readonly at: string }
   | { readonly kind: 'new'; readonly key: string; readonly at: string }
   | { readonly kind: 'events'; readonly key: string; readonly entries: readonly TimelineEntry[] }
-  | { readonly kind: 'message'; readonly key: string; readonly message: Message; readonly first: boolean; readonly last: boolean };
+  | {
+      readonly kind: 'message';
+      readonly key: string;
+      readonly message: Message;
+      readonly first: boolean;
+      readonly last: boolean;
+    };
 
 const groupMs = 5 * 60_000;
 /** The thread itself shows messages, failures and notes; the line tells what people did. */
 const told = new Set(['assigned', 'unassigned', 'closed', 'opened', 'reopened', 'linked', 'unlinked', 'link_broken']);
 
-export function threadItems(messages: readonly Message[], timeline: readonly TimelineEntry[], newAfter: string | null, unread: boolean): ThreadItem[] {
+export function threadItems(
+  messages: readonly Message[],
+  timeline: readonly TimelineEntry[],
+  newAfter: string | null,
+  unread: boolean,
+): ThreadItem[] {
   const oldest = messages[0]?.createdAt ?? '';
   const events = timeline.filter((entry) => told.has(entry.kind) && entry.createdAt >= oldest);
   const stream = [

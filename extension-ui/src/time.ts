@@ -23,8 +23,15 @@ export function timeLeft(replyUntil: string | null, windowMs: number, now: numbe
   const share = Math.min(1, left / windowMs);
   const hours = Math.floor(left / hour);
   const minutes = Math.max(1, Math.floor((left % hour) / minute));
-  if (left >= 2 * day) return { urgency: 'calm', words: t('time.days', { n: Math.floor(left / day) }), long: unit(Math.floor(left / day), 'day'), share };
-  if (left >= 4 * hour) return { urgency: 'calm', words: t('time.hours', { h: hours }), long: unit(hours, 'hour'), share };
+  if (left >= 2 * day)
+    return {
+      urgency: 'calm',
+      words: t('time.days', { n: Math.floor(left / day) }),
+      long: unit(Math.floor(left / day), 'day'),
+      share,
+    };
+  if (left >= 4 * hour)
+    return { urgency: 'calm', words: t('time.hours', { h: hours }), long: unit(hours, 'hour'), share };
   if (left >= hour) {
     const rest = Math.floor((left % hour) / minute);
     const words = rest === 0 ? t('time.hours', { h: hours }) : t('time.hoursMinutes', { h: hours, m: rest });
@@ -59,7 +66,11 @@ export function listTime(time: string, now: number): string {
   const date = new Date(time);
   if (ago < 7) return new Intl.DateTimeFormat(locale(), { weekday: 'short' }).format(date);
   const sameYear = date.getFullYear() === new Date(now).getFullYear();
-  return new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'short', ...(sameYear ? {} : { year: 'numeric' }) }).format(date);
+  return new Intl.DateTimeFormat(locale(), {
+    day: 'numeric',
+    month: 'short',
+    ...(sameYear ? {} : { year: 'numeric' }),
+  }).format(date);
 }
 
 /** Over a day of a thread: "Today", "Yesterday", "Thursday 12 March", with the year when it is not this one. */
@@ -69,7 +80,12 @@ export function dayTitle(time: string, now: number): string {
   if (ago === 1) return t('day.yesterday');
   const date = new Date(time);
   const sameYear = date.getFullYear() === new Date(now).getFullYear();
-  return new Intl.DateTimeFormat(locale(), { weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : { year: 'numeric' }) }).format(date);
+  return new Intl.DateTimeFormat(locale(), {
+    weekday: 'long',
+    day: 'numeric',
+    month: 'long',
+    ...(sameYear ? {} : { year: 'numeric' }),
+  }).format(date);
 }
 
 export function isSameDay(left: string, right: string): boolean {
@@ -87,8 +103,11 @@ export function ago(time: string, now: number): string {
 
 export function fileSize(bytes: number): string {
   const kilo = bytes / 1_000;
-  const [value, name] = kilo < 1_000 ? [Math.max(1, Math.round(kilo)), 'kilobyte'] : [Math.round(kilo / 100) / 10, 'megabyte'];
-  return new Intl.NumberFormat(locale(), { style: 'unit', unit: name as string, unitDisplay: 'short' }).format(value as number);
+  const [value, name] =
+    kilo < 1_000 ? [Math.max(1, Math.round(kilo)), 'kilobyte'] : [Math.round(kilo / 100) / 10, 'megabyte'];
+  return new Intl.NumberFormat(locale(), { style: 'unit', unit: name as string, unitDisplay: 'short' }).format(
+    value as number,
+  );
 }
 
 export function money(value: number, currency: string | null): string {

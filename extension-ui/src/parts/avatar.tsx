@@ -16,7 +16,9 @@ export function tintOf(id: string): number {
 /** First and last word; one letter for one word; nothing for a number. */
 export function initials(name: string): string {
   const words = name.split(/[\s,&–-]+/u).filter((word) => /\p{L}/u.test(word));
-  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined].map((word) => (word ? [...word].find((letter) => /\p{L}/u.test(letter)) : undefined));
+  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined].map((word) =>
+    word ? [...word].find((letter) => /\p{L}/u.test(letter)) : undefined,
+  );
   return letters.filter(Boolean).join('').toLocaleUpperCase();
 }
 
@@ -33,7 +35,13 @@ export function Avatar({ id, name, url, size, provider }: AvatarProps) {
   const letterSize = size >= 36 ? 14 : size >= 28 ? 11 : 9;
   return (
     <span class={`avatar a${size} tint-${tintOf(id)}`} aria-hidden="true">
-      {url ? <img src={url} alt="" /> : letters ? <span class={`letters l${letterSize}`}>{letters}</span> : <Icon name="user" size={size >= 36 ? 18 : 14} />}
+      {url ? (
+        <img src={url} alt="" />
+      ) : letters ? (
+        <span class={`letters l${letterSize}`}>{letters}</span>
+      ) : (
+        <Icon name="user" size={size >= 36 ? 18 : 14} />
+      )}
       {provider && <ChannelMark provider={provider} size={size >= 36 ? 16 : 13} />}
     </span>
   );
@@ -45,9 +53,19 @@ export function ChannelMark({ provider, size = 16 }: { provider: ProviderName; s
     <svg class={`mark ${provider}`} width={size} height={size} viewBox="0 0 16 16" aria-hidden="true">
       <circle cx="8" cy="8" r="8" fill="currentColor" />
       {provider === 'whatsapp' ? (
-        <path fill="#fff" d="M5.6 4.2c.3-.3.8-.3 1 .1l.7 1.3c.2.3.1.6-.1.9l-.5.5c.3.9 1.400 2 2.300 2.300l.5-.5c.3-.2.6-.3.9-.1l1.300.7c.4.2.4.7.1 1-.6.7-1.500 1-2.400.7C7 10.300 5.700 9 4.900 6.600c-.3-.9 0-1.800.7-2.400z" />
+        <path
+          fill="#fff"
+          d="M5.6 4.2c.3-.3.8-.3 1 .1l.7 1.3c.2.3.1.6-.1.9l-.5.5c.3.9 1.400 2 2.300 2.300l.5-.5c.3-.2.6-.3.9-.1l1.300.7c.4.2.4.7.1 1-.6.7-1.500 1-2.400.7C7 10.300 5.700 9 4.900 6.600c-.3-.9 0-1.800.7-2.400z"
+        />
       ) : (
-        <path fill="none" stroke="#fff" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round" d="M3.800 9.300 6.400 6.600 8.900 8.900 12.200 6.200" />
+        <path
+          fill="none"
+          stroke="#fff"
+          stroke-width="1.6"
+          stroke-linecap="round"
+          stroke-linejoin="round"
+          d="M3.800 9.300 6.400 6.600 8.900 8.900 12.200 6.200"
+        />
       )}
     </svg>
   );

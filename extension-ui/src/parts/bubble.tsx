@@ -30,16 +30,33 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   const failed = message.status === 'failed';
   const outside = message.author.kind === 'external';
   const author = out ? (outside ? t('thread.outside') : message.author.name) : message.author.name;
-  const classes = ['message', out ? 'out' : 'in', first ? 'first' : '', last ? 'last' : '', failed ? 'failed' : '', outside ? 'outside' : ''];
+  const classes = [
+    'message',
+    out ? 'out' : 'in',
+    first ? 'first' : '',
+    last ? 'last' : '',
+    failed ? 'failed' : '',
+    outside ? 'outside' : '',
+  ];
   return (
-    <article class={classes.filter(Boolean).join(' ')} aria-label={[author, clockTime(message.createdAt), statusWord(message.status)].filter(Boolean).join(', ')}>
+    <article
+      class={classes.filter(Boolean).join(' ')}
+      aria-label={[author, clockTime(message.createdAt), statusWord(message.status)].filter(Boolean).join(', ')}
+    >
       <Body {...props} />
-      {failed ? <Failure {...props} /> : message.status === 'unknown' ? <Unknown {...props} /> : (last || props.newestOut) && <MetaLine {...props} />}
+      {failed ? (
+        <Failure {...props} />
+      ) : message.status === 'unknown' ? (
+        <Unknown {...props} />
+      ) : (
+        (last || props.newestOut) && <MetaLine {...props} />
+      )}
     </article>
   );
 });
 
-const onlyEmoji = /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s*){1,3}$/u;
+const onlyEmoji =
+  /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s*){1,3}$/u;
 
 function Body({ message, onPicture, provider }: BubbleProps) {
   const { text, attachments, kind } = message;
@@ -69,7 +86,12 @@ function Body({ message, onPicture, provider }: BubbleProps) {
         <File key={attachment.id} attachment={attachment} />
       ))}
       {kind === 'location' && (
-        <a class="place" href={`https://www.openstreetmap.org/search?query=${encodeURIComponent(text.split('\n').at(-1) ?? '')}`} target="_blank" rel="noreferrer noopener">
+        <a
+          class="place"
+          href={`https://www.openstreetmap.org/search?query=${encodeURIComponent(text.split('\n').at(-1) ?? '')}`}
+          target="_blank"
+          rel="noreferrer noopener"
+        >
           <Icon name="map-pin" size={16} />
           {t('message.map')}
         </a>
@@ -99,7 +121,9 @@ function Words({ text }: { text: string }) {
     parts.push(
       url ? (
         <a href={url.href} target="_blank" rel="noreferrer noopener">
-          {url.hostname === new URL(found[0]).hostname && /[^\u0000-\u007f]/.test(found[0].split('/')[2] ?? '') ? url.href : found[0]}
+          {url.hostname === new URL(found[0]).hostname && /[^\u0000-\u007f]/.test(found[0].split('/')[2] ?? '')
+            ? url.href
+            : found[0]}
         </a>
       ) : (
         found[0]
@@ -115,14 +139,36 @@ function Words({ text }: { text: string }) {
 }
 
 /** The place is kept from the known size, so that nothing jumps when it loads. */
-function Picture({ attachment, author, onOpen }: { attachment: Attachment; author: string; onOpen: (attachment: Attachment) => void }) {
+function Picture({
+  attachment,
+  author,
+  onOpen,
+}: {
+  attachment: Attachment;
+  author: string;
+  onOpen: (attachment: Attachment) => void;
+}) {
   const ratio = attachment.width && attachment.height ? attachment.width / attachment.height : 4 / 3;
   const width = attachment.kind === 'sticker' ? 128 : Math.min(320, attachment.width ?? 320);
-  const style = { '--picture-width': `${width}px`, aspectRatio: String(Math.max(0.5, Math.min(2.4, ratio))) } as Record<string, string>;
+  const style = { '--picture-width': `${width}px`, aspectRatio: String(Math.max(0.5, Math.min(2.4, ratio))) } as Record<
+    string,
+    string
+  >;
   if (attachment.state === 'ready' && attachment.url) {
     return (
-      <button type="button" class="picture" style={style} onClick={() => onOpen(attachment)} aria-label={t('message.openPicture', { name: author })}>
-        <img src={attachment.url} alt={t('message.pictureFrom', { file: attachment.name, name: author })} loading="lazy" decoding="async" />
+      <button
+        type="button"
+        class="picture"
+        style={style}
+        onClick={() => onOpen(attachment)}
+        aria-label={t('message.openPicture', { name: author })}
+      >
+        <img
+          src={attachment.url}
+          alt={t('message.pictureFrom', { file: attachment.name, name: author })}
+          loading="lazy"
+          decoding="async"
+        />
       </button>
     );
   }
@@ -135,18 +181,29 @@ function Picture({ attachment, author, onOpen }: { attachment: Attachment; autho
 }
 
 function File({ attachment }: { attachment: Attachment }) {
-  if (attachment.state === 'ready' && attachment.url && attachment.kind === 'audio') return <audio controls preload="none" src={attachment.url} />;
-  if (attachment.state === 'ready' && attachment.url && attachment.kind === 'video') return <video controls preload="none" src={attachment.url} />;
+  if (attachment.state === 'ready' && attachment.url && attachment.kind === 'audio')
+    return <audio controls preload="none" src={attachment.url} />;
+  if (attachment.state === 'ready' && attachment.url && attachment.kind === 'video')
+    return <video controls preload="none" src={attachment.url} />;
   const ending = attachment.name.includes('.') ? attachment.name.split('.').at(-1)!.toUpperCase() : '';
   const facts = [ending, attachment.size === null ? '' : fileSize(attachment.size)].filter(Boolean).join(' · ');
   const inside = (
     <>
       <span class="tile">
-        <Icon name={attachment.kind === 'audio' ? 'mic' : attachment.kind === 'video' ? 'play' : 'file-text'} size={18} />
+        <Icon
+          name={attachment.kind === 'audio' ? 'mic' : attachment.kind === 'video' ? 'play' : 'file-text'}
+          size={18}
+        />
       </span>
       <span class="file-text">
         <span class="file-name">{attachment.name}</span>
-        <span class="file-facts">{attachment.state === 'pending' ? t('message.fetching') : attachment.state === 'failed' ? t('message.fileFailed') : facts}</span>
+        <span class="file-facts">
+          {attachment.state === 'pending'
+            ? t('message.fetching')
+            : attachment.state === 'failed'
+              ? t('message.fileFailed')
+              : facts}
+        </span>
       </span>
     </>
   );
@@ -169,7 +226,11 @@ function MetaLine({ message, showAuthor, newestOut, noteTitle, offline }: Bubble
       {out && showAuthor && !outside && <span>{firstName(message.author.name)} · </span>}
       <time dateTime={message.createdAt}>{clockTime(message.createdAt)}</time>
       {out && <Tick status={message.status} />}
-      {out && (newestOut || waiting) && <span class={`word ${message.status}`} aria-hidden="true">{waiting ? t('status.waitingNetwork') : message.status === 'queued' ? '' : statusWord(message.status)}</span>}
+      {out && (newestOut || waiting) && (
+        <span class={`word ${message.status}`} aria-hidden="true">
+          {waiting ? t('status.waitingNetwork') : message.status === 'queued' ? '' : statusWord(message.status)}
+        </span>
+      )}
       {message.inNote && (
         <span class="noted" title={t('history.inNote', { title: noteTitle })}>
           <Icon name="clipboard-check" size={13} />
@@ -198,7 +259,11 @@ function Failure({ message, onResend, onRemove, isOwn }: BubbleProps) {
             {t('failed.resend')}
           </button>
         )}
-        <button type="button" class="button small plain" onClick={() => void navigator.clipboard?.writeText(message.text).catch(() => undefined)}>
+        <button
+          type="button"
+          class="button small plain"
+          onClick={() => void navigator.clipboard?.writeText(message.text).catch(() => undefined)}
+        >
           {t('failed.copy')}
         </button>
         {isOwn && (

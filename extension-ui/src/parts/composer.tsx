@@ -19,7 +19,18 @@ export interface ComposerProps {
 const maxLines = 8;
 const lineHeight = 20;
 
-export function Composer({ conversationId, name, provider, channelName, draft, maxLength, narrow, onDraft, onSend, onTyping }: ComposerProps) {
+export function Composer({
+  conversationId,
+  name,
+  provider,
+  channelName,
+  draft,
+  maxLength,
+  narrow,
+  onDraft,
+  onSend,
+  onTyping,
+}: ComposerProps) {
   const area = useRef<HTMLTextAreaElement>(null);
   const [emoji, setEmoji] = useState(false);
   const over = draft.length - maxLength;
@@ -76,7 +87,14 @@ export function Composer({ conversationId, name, provider, channelName, draft, m
         }}
       />
       <div class="tools">
-        <button type="button" class="icon-button" aria-label={t('composer.emoji')} title={t('composer.emoji')} aria-expanded={emoji} onClick={() => setEmoji(!emoji)}>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={t('composer.emoji')}
+          title={t('composer.emoji')}
+          aria-expanded={emoji}
+          onClick={() => setEmoji(!emoji)}
+        >
           <Icon name="smile" size={18} />
         </button>
         {nearLimit ? (
@@ -88,7 +106,13 @@ export function Composer({ conversationId, name, provider, channelName, draft, m
             {t('composer.hint')}
           </span>
         )}
-        <button type="button" class="button primary send" disabled={!canSend} onClick={send} aria-label={t('composer.send')}>
+        <button
+          type="button"
+          class="button primary send"
+          disabled={!canSend}
+          onClick={send}
+          aria-label={t('composer.send')}
+        >
           <Icon name="send-horizontal" size={16} />
           <span class="send-word">{t('composer.send')}</span>
         </button>

@@ -2,7 +2,17 @@
 import type { ComponentChildren } from 'preact';
 import { Icon, type IconName } from './icon.tsx';
 
-export function Empty({ icon, title, body, children }: { icon: IconName; title: string; body: string; children?: ComponentChildren }) {
+export function Empty({
+  icon,
+  title,
+  body,
+  children,
+}: {
+  icon: IconName;
+  title: string;
+  body: string;
+  children?: ComponentChildren;
+}) {
   return (
     <div class="empty">
       <span class="disc">

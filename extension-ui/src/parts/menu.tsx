@@ -35,7 +35,8 @@ export function Menu({ label, button, buttonClass = 'icon-button', items, align 
     if (!open) return;
     list.current?.querySelector<HTMLElement>('[role^="menuitem"]')?.focus();
     const outside = (event: Event): void => {
-      if (!list.current?.contains(event.target as Node) && !opener.current?.contains(event.target as Node)) close(false);
+      if (!list.current?.contains(event.target as Node) && !opener.current?.contains(event.target as Node))
+        close(false);
     };
     addEventListener('pointerdown', outside);
     return () => removeEventListener('pointerdown', outside);
@@ -63,7 +64,16 @@ export function Menu({ label, button, buttonClass = 'icon-button', items, align 
   };
   return (
     <span class="menu-anchor">
-      <button ref={opener} type="button" class={buttonClass} aria-label={label} title={label} aria-haspopup="menu" aria-expanded={open} onClick={() => setOpen(!open)}>
+      <button
+        ref={opener}
+        type="button"
+        class={buttonClass}
+        aria-label={label}
+        title={label}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+      >
         {button}
       </button>
       {open && (
@@ -77,7 +87,14 @@ export function Menu({ label, button, buttonClass = 'icon-button', items, align 
               ...(item.disabled ? { 'aria-disabled': true } : {}),
             };
             return item.href ? (
-              <a key={item.key} {...common} href={item.href} target="_blank" rel="noreferrer noopener" onClick={() => close(false)}>
+              <a
+                key={item.key}
+                {...common}
+                href={item.href}
+                target="_blank"
+                rel="noreferrer noopener"
+                onClick={() => close(false)}
+              >
                 {item.content}
               </a>
             ) : (

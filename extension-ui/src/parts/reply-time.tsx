@@ -20,7 +20,8 @@ export function ReplyTime({ left, provider, form }: ReplyTimeProps) {
       </span>
     );
   }
-  const words = form === 'short' ? left.words : t(form === 'full' ? 'time.left' : 'time.leftShort', { time: left.words });
+  const words =
+    form === 'short' ? left.words : t(form === 'full' ? 'time.left' : 'time.leftShort', { time: left.words });
   return (
     <span class={`reply-time ${left.urgency}`}>
       <Dial share={left.share} />
@@ -36,7 +37,16 @@ function Dial({ share }: { share: number }) {
   return (
     <svg class="dial" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
       <circle cx="7" cy="7" r="5.5" fill="none" class="rest" stroke-width="2" />
-      <circle cx="7" cy="7" r="5.5" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray={`${shown * round} ${round}`} transform="rotate(-90 7 7)" />
+      <circle
+        cx="7"
+        cy="7"
+        r="5.5"
+        fill="none"
+        stroke="currentColor"
+        stroke-width="2"
+        stroke-dasharray={`${shown * round} ${round}`}
+        transform="rotate(-90 7 7)"
+      />
     </svg>
   );
 }

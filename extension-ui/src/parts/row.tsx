@@ -34,7 +34,9 @@ export const Row = memo(function Row(props: RowProps) {
     contact.name,
     providerName(channel.provider),
     unread ? t('row.unread', { n: unreadCount }) : '',
-    left.urgency === 'over' ? t(channel.provider === 'whatsapp' ? 'time.templateOnly' : 'time.cantReply') : t('time.left', { time: left.long }),
+    left.urgency === 'over'
+      ? t(channel.provider === 'whatsapp' ? 'time.templateOnly' : 'time.cantReply')
+      : t('time.left', { time: left.long }),
     lastMessage ? t('row.last', { text: lastMessage.preview }) : '',
     time,
   ];

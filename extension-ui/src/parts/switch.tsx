@@ -1,9 +1,28 @@
 // On or off, with its words.
 
-export function Switch({ checked, label, onChange, hideLabel = false, disabled = false }: { checked: boolean; label: string; onChange: (checked: boolean) => void; hideLabel?: boolean; disabled?: boolean }) {
+export function Switch({
+  checked,
+  label,
+  onChange,
+  hideLabel = false,
+  disabled = false,
+}: {
+  checked: boolean;
+  label: string;
+  onChange: (checked: boolean) => void;
+  hideLabel?: boolean;
+  disabled?: boolean;
+}) {
   return (
     <label class="switch">
-      <input type="checkbox" role="switch" checked={checked} disabled={disabled} onChange={(event) => onChange(event.currentTarget.checked)} aria-label={hideLabel ? label : undefined} />
+      <input
+        type="checkbox"
+        role="switch"
+        checked={checked}
+        disabled={disabled}
+        onChange={(event) => onChange(event.currentTarget.checked)}
+        aria-label={hideLabel ? label : undefined}
+      />
       <span class="track" aria-hidden="true" />
       {!hideLabel && <span>{label}</span>}
     </label>

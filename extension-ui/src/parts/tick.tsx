@@ -14,7 +14,9 @@ const icons: Readonly<Record<MessageStatus, IconName | null>> = {
 };
 
 export function statusWord(status: MessageStatus): string {
-  return status === 'received' ? '' : t(`status.${status === 'queued' ? 'sending' : status === 'unknown' ? 'checking' : status}`);
+  return status === 'received'
+    ? ''
+    : t(`status.${status === 'queued' ? 'sending' : status === 'unknown' ? 'checking' : status}`);
 }
 
 export function Tick({ status }: { status: MessageStatus }) {

@@ -1,0 +1,539 @@
+// Settings: channels with their health, connecting new ones, company options, who is available.
+import { useEffect, useState } from 'preact/hooks';
+import type { Channel, Settings } from '../../../src/web/contract.ts';
+import { ApiError } from '../api.ts';
+import { Avatar, providerName } from '../parts/avatar.tsx';
+import { Dialog } from '../parts/dialog.tsx';
+import { Empty } from '../parts/empty.tsx';
+import { Icon } from '../parts/icon.tsx';
+import { Menu } from '../parts/menu.tsx';
+import { Switch } from '../parts/switch.tsx';
+import type { Store } from '../store.ts';
+import { t } from '../texts.ts';
+import { useStore } from '../use-store.ts';
+import { ToastBar } from './inbox.tsx';
+import { WithIcon } from './thread-pane.tsx';
+
+export function SettingsSurface({ store, inTab }: { store: Store; inTab: boolean }) {
+  const channels = useStore(store, (state) => state.channels);
+  const me = useStore(store, (state) => state.me);
+  const [connecting, setConnecting] = useState<'choose' | 'whatsapp' | 'messenger' | null>(null);
+  return (
+    <div class="surface settings-page">
+      <main class="settings-column">
+        <header class="settings-head">
+          <div>
+            <h1>{t('settings.channels')}</h1>
+            <p>{t('settings.channels.body')}</p>
+          </div>
+          {inTab && (
+            <a class="button" href="/">
+              {t('page.toInbox')}
+            </a>
+          )}
+          {me.user.isAdmin && (
+            <button type="button" class="button primary" onClick={() => setConnecting('choose')}>
+              <Icon name="plus" size={16} />
+              {t('settings.connect')}
+            </button>
+          )}
+        </header>
+        {channels.length === 0 && (
+          <div class="card">
+            <Empty icon="plug" title={t('empty.noChannel.title')} body={t('empty.noChannel')} />
+          </div>
+        )}
+        {channels.map((channel) => (
+          <HealthCard key={channel.id} store={store} channel={channel} onConnect={setConnecting} />
+        ))}
+        <CompanyOptions store={store} />
+        <People store={store} />
+      </main>
+      {connecting === 'choose' && <ChooseProvider onPick={setConnecting} onClose={() => setConnecting(null)} />}
+      {connecting === 'whatsapp' && <ConnectWhatsapp store={store} onClose={() => setConnecting(null)} />}
+      {connecting === 'messenger' && <ConnectMessenger store={store} onClose={() => setConnecting(null)} />}
+      <ToastBar store={store} />
+    </div>
+  );
+}
+
+function HealthCard({
+  store,
+  channel,
+  onConnect,
+}: {
+  store: Store;
+  channel: Channel;
+  onConnect: (what: 'whatsapp' | 'messenger') => void;
+}) {
+  const me = useStore(store, (state) => state.me.user);
+  const { health } = channel;
+  const isOwner = channel.owner.id === me.id;
+  const mayMend = isOwner || me.isAdmin;
+  const [reason] = health.reasons;
+  const pill = { ok: 'circle-check', warning: 'triangle-alert', broken: 'circle-x' } as const;
+  const mend = (): void => {
+    if (reason?.code.startsWith('webhook')) {
+      void navigator.clipboard
+        .writeText(`${location.origin}/webhooks/twilio`)
+        .then(() => store.actions.toast(t('toast.copied')))
+        .catch(() => undefined);
+    } else onConnect(channel.provider);
+  };
+  return (
+    <section class={`card health ${health.state}`} aria-label={channel.name}>
+      <header>
+        <Avatar id={channel.id} name={channel.name} url={channel.avatarUrl} size={40} provider={channel.provider} />
+        <div class="health-title">
+          <h2>
+            {channel.name}
+            <span class={`pill ${health.state === 'ok' ? 'ok' : health.state === 'warning' ? 'warn' : 'bad'}`}>
+              <Icon name={pill[health.state]} size={14} />
+              {t(`health.${health.state}`)}
+            </span>
+          </h2>
+          <p>
+            {[
+              providerName(channel.provider),
+              channel.provider === 'whatsapp' ? channel.address : '',
+              t('settings.connectedBy', { name: channel.owner.name }),
+            ]
+              .filter(Boolean)
+              .join(' · ')}
+          </p>
+        </div>
+        <span class="visibility">
+          <Icon name={channel.visibility === 'shared' ? 'users' : 'lock'} size={16} />
+          {t(`visibility.${channel.visibility}`)}
+        </span>
+        {isOwner && (
+          <Menu
+            label={t('thread.more')}
+            button={<Icon name="ellipsis" size={18} />}
+            items={[
+              {
+                key: 'visibility',
+                label: t('settings.makeShared'),
+                content: (
+                  <WithIcon
+                    icon={channel.visibility === 'shared' ? 'lock' : 'users'}
+                    words={t(channel.visibility === 'shared' ? 'settings.makePrivate' : 'settings.makeShared')}
+                  />
+                ),
+                onPick: () =>
+                  void store.api
+                    .changeChannel(channel.id, { visibility: channel.visibility === 'shared' ? 'private' : 'shared' })
+                    .catch(store.actions.explain),
+              },
+              {
+                key: 'disconnect',
+                label: t('settings.disconnect'),
+                danger: true,
+                rule: true,
+                content: <WithIcon icon="unlink" words={t('settings.disconnect')} />,
+                onPick: () =>
+                  void store.api
+                    .disconnect(channel.id)
+                    .then(() => store.actions.toast(t('toast.disconnected')))
+                    .catch(store.actions.explain),
+              },
+            ]}
+          />
+        )}
+      </header>
+      {reason && (
+        <div class={`health-reason ${health.state === 'broken' ? 'bad' : 'warn'}`}>
+          <p>{reason.message}</p>
+          {mayMend && reason.action ? (
+            <button type="button" class={`button${health.state === 'broken' ? ' primary' : ''}`} onClick={mend}>
+              {reason.action}
+            </button>
+          ) : (
+            <span>{t('settings.ask', { name: channel.owner.name })}</span>
+          )}
+        </div>
+      )}
+      <dl class="checks">
+        {health.checks.map((check) => (
+          <div key={check.name} class={check.ok ? 'ok' : 'bad'}>
+            <dt>
+              <Icon name={check.ok ? 'check' : 'x'} size={14} />
+              {check.name}
+            </dt>
+            <dd>{check.value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+function ChooseProvider({
+  onPick,
+  onClose,
+}: {
+  onPick: (what: 'whatsapp' | 'messenger') => void;
+  onClose: () => void;
+}) {
+  return (
+    <Dialog kind="settings" title={t('settings.connect')} label={t('settings.connect')} onClose={onClose}>
+      <div class="choices">
+        {(['whatsapp', 'messenger'] as const).map((provider) => (
+          <button key={provider} type="button" class="choice" onClick={() => onPick(provider)}>
+            <Avatar id={provider} name="" size={40} provider={provider} />
+            <span class="two-lines">
+              <b>{t(`settings.${provider}`)}</b>
+              <small>{t(`settings.${provider}.body`)}</small>
+            </span>
+          </button>
+        ))}
+      </div>
+    </Dialog>
+  );
+}
+
+function ConnectWhatsapp({ store, onClose }: { store: Store; onClose: () => void }) {
+  const [accountSid, setAccountSid] = useState('');
+  const [authToken, setAuthToken] = useState('');
+  const [senders, setSenders] = useState<{ sid: string; address: string; name: string; online: boolean }[] | null>(
+    null,
+  );
+  const [sender, setSender] = useState('');
+  const [visibility, setVisibility] = useState<'shared' | 'private'>('shared');
+  const [unlisted, setUnlisted] = useState(false);
+  const [problem, setProblem] = useState('');
+  const [busy, setBusy] = useState(false);
+  const submit = async (): Promise<void> => {
+    setBusy(true);
+    setProblem('');
+    try {
+      if (!senders) {
+        const found = await store.api.senders(accountSid.trim(), authToken.trim());
+        setSenders(found.data);
+        setSender(found.data[0]?.address ?? '');
+        return;
+      }
+      const channel = await store.api.connectWhatsapp({
+        accountSid: accountSid.trim(),
+        authToken: authToken.trim(),
+        sender,
+        visibility,
+        ...(unlisted ? { unlisted } : {}),
+      });
+      store.actions.toast(t('toast.connected', { name: channel.name }));
+      onClose();
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'sender_not_found') setUnlisted(true);
+      setProblem(error instanceof ApiError ? error.message : t('net.noAnswer'));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog
+      kind="settings"
+      title={t('settings.whatsapp')}
+      label={t('settings.whatsapp')}
+      onClose={onClose}
+      footer={
+        <>
+          <button type="button" class="button" onClick={onClose}>
+            {t('cancel')}
+          </button>
+          <button type="submit" form="connect-whatsapp" class="button primary" aria-busy={busy}>
+            {t(senders ? (unlisted ? 'settings.connectAnyway' : 'settings.connectThis') : 'settings.checkCredentials')}
+          </button>
+        </>
+      }
+    >
+      <form id="connect-whatsapp" class="form" onSubmit={(event) => (event.preventDefault(), void submit())}>
+        <p class="small">{t('settings.whatsapp.why')}</p>
+        <label class="field">
+          <span>Account SID</span>
+          <input
+            value={accountSid}
+            autocomplete="off"
+            spellcheck={false}
+            required
+            onInput={(event) => (setAccountSid(event.currentTarget.value), setSenders(null))}
+          />
+        </label>
+        <label class="field">
+          <span>Auth token</span>
+          <input
+            type="password"
+            value={authToken}
+            autocomplete="off"
+            required
+            onInput={(event) => (setAuthToken(event.currentTarget.value), setSenders(null))}
+          />
+        </label>
+        {senders && (
+          <>
+            {senders.length > 0 && (
+              <fieldset>
+                <legend>{t('settings.chooseSender')}</legend>
+                {senders.map((found) => (
+                  <label key={found.sid} class="radio-card slim">
+                    <input
+                      type="radio"
+                      name="sender"
+                      checked={sender === found.address}
+                      onChange={() => (setSender(found.address), setUnlisted(false))}
+                    />
+                    <span class="two-lines">
+                      <b>{found.name}</b>
+                      <small>{found.address}</small>
+                    </span>
+                  </label>
+                ))}
+              </fieldset>
+            )}
+            <label class="field">
+              <span>{t('settings.typedSender')}</span>
+              <input
+                value={sender}
+                inputMode="tel"
+                required
+                onInput={(event) => (setSender(event.currentTarget.value), setUnlisted(false))}
+              />
+            </label>
+            <VisibilityChoice value={visibility} onChange={setVisibility} />
+          </>
+        )}
+        {problem && (
+          <p class="form-problem" role="alert">
+            <Icon name="circle-alert" size={16} />
+            {problem}
+          </p>
+        )}
+      </form>
+    </Dialog>
+  );
+}
+
+function VisibilityChoice({
+  value,
+  onChange,
+}: {
+  value: 'shared' | 'private';
+  onChange: (value: 'shared' | 'private') => void;
+}) {
+  return (
+    <fieldset>
+      <legend>{t('visibility.question')}</legend>
+      {(['shared', 'private'] as const).map((choice) => (
+        <label key={choice} class="radio-card slim">
+          <input type="radio" name="visibility" checked={value === choice} onChange={() => onChange(choice)} />
+          <Icon name={choice === 'shared' ? 'users' : 'lock'} size={16} />
+          <span class="two-lines">
+            <b>{t(`visibility.${choice}`)}</b>
+            <small>{t(`visibility.${choice}.body`)}</small>
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+const askEveryMs = 1_000;
+
+function ConnectMessenger({ store, onClose }: { store: Store; onClose: () => void }) {
+  const [login, setLogin] = useState<string | null>(null);
+  const [pages, setPages] = useState<
+    { id: string; name: string; usable: boolean; reason: string | null; connected: boolean }[] | null
+  >(null);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [visibility, setVisibility] = useState<'shared' | 'private'>('shared');
+  const [problem, setProblem] = useState('');
+  useEffect(() => {
+    if (!login || pages) return;
+    const timer = setInterval(() => {
+      void store.api
+        .pages(login)
+        .then((answer) => {
+          if (!answer.ready) return;
+          setPages(answer.data);
+          setChosen(new Set(answer.data.filter(({ usable }) => usable).map(({ id }) => id)));
+        })
+        .catch((error: unknown) => setProblem(error instanceof ApiError ? error.message : ''));
+    }, askEveryMs);
+    return () => clearInterval(timer);
+  }, [login, pages, store]);
+  const begin = (): void => {
+    // Opened at once, so that the browser takes it as the user's own window.
+    const tab = window.open('', '_blank');
+    void store.api
+      .startLogin()
+      .then((begun) => {
+        setLogin(begun.login);
+        if (tab) tab.location.href = begun.authorizeUrl;
+        else location.href = begun.authorizeUrl;
+      })
+      .catch((error: unknown) => {
+        tab?.close();
+        setProblem(error instanceof ApiError ? error.message : t('net.noAnswer'));
+      });
+  };
+  const connect = (): void => {
+    void store.api
+      .connectMessenger(login!, [...chosen], visibility)
+      .then(() => {
+        store.actions.toast(
+          t('toast.connected', {
+            name: pages!
+              .filter(({ id }) => chosen.has(id))
+              .map(({ name }) => name)
+              .join(', '),
+          }),
+        );
+        onClose();
+      })
+      .catch((error: unknown) => setProblem(error instanceof ApiError ? error.message : t('net.noAnswer')));
+  };
+  return (
+    <Dialog
+      kind="settings"
+      title={t('settings.messenger')}
+      label={t('settings.messenger')}
+      onClose={onClose}
+      footer={
+        <>
+          <button type="button" class="button" onClick={onClose}>
+            {t('cancel')}
+          </button>
+          {pages ? (
+            <button type="button" class="button primary" disabled={chosen.size === 0} onClick={connect}>
+              {t('settings.connectThis')}
+            </button>
+          ) : (
+            <button type="button" class="button primary" onClick={begin}>
+              {t('health.token.action')}
+            </button>
+          )}
+        </>
+      }
+    >
+      <div class="form">
+        {!pages && <p class="small">{t(login ? 'settings.messenger.waiting' : 'settings.messenger.why')}</p>}
+        {pages && (
+          <fieldset>
+            <legend>{t('settings.choosePages')}</legend>
+            {pages.map((page) => (
+              <label key={page.id} class="radio-card slim">
+                <input
+                  type="checkbox"
+                  checked={chosen.has(page.id)}
+                  disabled={!page.usable}
+                  onChange={(event) => {
+                    const next = new Set(chosen);
+                    if (event.currentTarget.checked) next.add(page.id);
+                    else next.delete(page.id);
+                    setChosen(next);
+                  }}
+                />
+                <span class="two-lines">
+                  <b>{page.name}</b>
+                  {(page.reason ?? (page.connected ? t('settings.alreadyConnected') : null)) && (
+                    <small>{page.reason ?? t('settings.alreadyConnected')}</small>
+                  )}
+                </span>
+              </label>
+            ))}
+          </fieldset>
+        )}
+        {pages && <VisibilityChoice value={visibility} onChange={setVisibility} />}
+        {problem && (
+          <p class="form-problem" role="alert">
+            <Icon name="circle-alert" size={16} />
+            {problem}
+          </p>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+function CompanyOptions({ store }: { store: Store }) {
+  const me = useStore(store, (state) => state.me);
+  const [settings, setSettings] = useState<Settings>(me.settings);
+  const change = (patch: Partial<Settings>): void => {
+    const before = settings;
+    setSettings({ ...settings, ...patch });
+    void store.api
+      .changeSettings(patch)
+      .then(setSettings)
+      .catch((error: unknown) => {
+        setSettings(before);
+        store.actions.explain(error);
+      });
+  };
+  return (
+    <section class="settings-group">
+      <h2>{t('settings.company')}</h2>
+      <div class="card rows-card">
+        <label class="option">
+          <span class="two-lines">
+            <span>{t('settings.language')}</span>
+            <small>{t('settings.language.body')}</small>
+          </span>
+          <select
+            value={settings.language}
+            disabled={!me.user.isAdmin}
+            onChange={(event) => change({ language: event.currentTarget.value === 'sv' ? 'sv' : 'en' })}
+          >
+            <option value="en">English</option>
+            <option value="sv">Svenska</option>
+          </select>
+        </label>
+        <label class="option">
+          <span class="two-lines">
+            <span>{t('settings.visibility')}</span>
+            <small>{t('settings.visibility.body')}</small>
+          </span>
+          <select
+            value={settings.defaultVisibility}
+            disabled={!me.user.isAdmin}
+            onChange={(event) =>
+              change({ defaultVisibility: event.currentTarget.value === 'private' ? 'private' : 'shared' })
+            }
+          >
+            <option value="shared">{t('visibility.shared')}</option>
+            <option value="private">{t('visibility.private')}</option>
+          </select>
+        </label>
+      </div>
+    </section>
+  );
+}
+
+function People({ store }: { store: Store }) {
+  const users = useStore(store, (state) => state.users);
+  const me = useStore(store, (state) => state.me.user);
+  return (
+    <section class="settings-group">
+      <h2>{t('settings.people')}</h2>
+      <div class="card rows-card">
+        {users.map((user) => (
+          <div key={user.id} class="option">
+            <span class="person">
+              <Avatar id={user.id} name={user.name} url={user.avatarUrl} size={28} />
+              {user.id === me.id ? t('assign.me', { name: user.name }) : user.name}
+            </span>
+            <Switch
+              checked={user.available}
+              label={t('settings.availableOf', { name: user.name })}
+              hideLabel
+              disabled={user.id !== me.id && !me.isAdmin}
+              onChange={(available) =>
+                user.id === me.id
+                  ? void store.actions.setAvailability(available)
+                  : void store.api.setUserAvailability(user.id, available).catch(store.actions.explain)
+              }
+            />
+          </div>
+        ))}
+      </div>
+    </section>
+  );
+}

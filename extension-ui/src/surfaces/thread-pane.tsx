@@ -1,0 +1,690 @@
+// The conversation: header, links strip, messages, who else is here, composer or what stands in its place.
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Attachment, Conversation, Message, TimelineEntry } from '../../../src/web/contract.ts';
+import type { Host } from '../host.ts';
+import { Avatar, ChannelMark, providerName } from '../parts/avatar.tsx';
+import { Bubble } from '../parts/bubble.tsx';
+import { Composer } from '../parts/composer.tsx';
+import { Dialog } from '../parts/dialog.tsx';
+import { Icon } from '../parts/icon.tsx';
+import { Menu, type MenuItem } from '../parts/menu.tsx';
+import { ReplyTime } from '../parts/reply-time.tsx';
+import { firstName, Typing } from '../parts/row.tsx';
+import type { Store } from '../store.ts';
+import { t } from '../texts.ts';
+import { threadItems } from '../thread-items.ts';
+import { ago, clockTime, dayTitle, timeLeft } from '../time.ts';
+import { useNow, useStore, type Size } from '../use-store.ts';
+import { eventWords } from './event-words.ts';
+
+export interface ThreadPaneProps {
+  readonly store: Store;
+  readonly conversation: Conversation;
+  readonly host: Host | null;
+  readonly size: Size;
+  readonly onePane: boolean;
+  readonly onBack: () => void;
+  readonly onContext: (() => void) | null;
+  readonly onLink: () => void;
+}
+
+const limits = { whatsapp: 1_600, messenger: 1_999 } as const;
+
+export function ThreadPane(props: ThreadPaneProps) {
+  const { store, conversation, size } = props;
+  const [picture, setPicture] = useState<Attachment | null>(null);
+  return (
+    <main class="thread-pane" aria-label={t('thread.landmark', { name: conversation.contact.name })}>
+      <Header {...props} />
+      {size.height >= 520 && <LinksStrip {...props} />}
+      <Messages store={store} conversation={conversation} onPicture={setPicture} />
+      <Foot {...props} />
+      {picture?.url && (
+        <Dialog kind="viewer" title={picture.name} label={picture.name} onClose={() => setPicture(null)}>
+          <img class="viewed" src={picture.url} alt={picture.name} />
+        </Dialog>
+      )}
+    </main>
+  );
+}
+
+function Header({ store, conversation, onePane, size, onBack, onContext, onLink }: ThreadPaneProps) {
+  const now = useNow(store.get().clockOffset);
+  const [deleting, setDeleting] = useState(false);
+  const left = timeLeft(conversation.replyUntil, conversation.replyWindowMs, now);
+  const { contact, channel, status } = conversation;
+  const open = status === 'open';
+  const narrow = size.width < 480;
+  const more: MenuItem[] = [
+    ...(onContext
+      ? [
+          {
+            key: 'context',
+            label: t('drawer.title'),
+            content: <WithIcon icon="panel-right" words={t('drawer.title')} />,
+            onPick: onContext,
+          },
+        ]
+      : []),
+    { key: 'link', label: t('link.title'), content: <WithIcon icon="link" words={t('link.title')} />, onPick: onLink },
+    {
+      key: 'copy',
+      label: t('thread.copyLink'),
+      content: <WithIcon icon="external-link" words={t('thread.copyLink')} />,
+      onPick: () => copyLink(store, conversation.id),
+    },
+    ...(conversation.canDelete
+      ? [
+          {
+            key: 'delete',
+            label: t('thread.delete'),
+            danger: true,
+            rule: true,
+            content: <WithIcon icon="trash-2" words={t('thread.delete')} />,
+            onPick: () => setDeleting(true),
+          },
+        ]
+      : []),
+  ];
+  return (
+    <header class="thread-head">
+      {onePane && (
+        <button type="button" class="icon-button back" aria-label={t('thread.back')} onClick={onBack}>
+          <Icon name="arrow-left" size={18} />
+        </button>
+      )}
+      {!onePane && size.width > 700 && (
+        <Avatar id={contact.id} name={contact.name} url={contact.avatarUrl} size={36} provider={channel.provider} />
+      )}
+      <div class="thread-title">
+        <h2 dir="auto" title={contact.name}>
+          {contact.name}
+        </h2>
+        <p>
+          <ChannelMark provider={channel.provider} size={16} />
+          <span class="channel-name">
+            {providerName(channel.provider)}
+            {channel.name.toLowerCase().startsWith(channel.provider)
+              ? channel.name.slice(channel.provider.length)
+              : `, ${channel.name}`}
+          </span>
+          <span class="dot">•</span>
+          <ReplyTime left={left} provider={channel.provider} form={size.width < 560 ? 'left' : 'full'} />
+        </p>
+      </div>
+      <div class="thread-acts">
+        <AssigneeMenu store={store} conversation={conversation} narrow={narrow} />
+        <button
+          type="button"
+          class={narrow ? 'icon-button' : 'button'}
+          aria-label={t(open ? 'thread.close' : 'thread.reopen')}
+          title={t(open ? 'thread.close' : 'thread.reopen')}
+          onClick={() => void store.actions.setStatus(conversation.id, open ? 'closed' : 'open')}
+        >
+          <Icon name={open ? 'check' : 'rotate-ccw'} size={16} />
+          {!narrow && <span>{t(open ? 'thread.close' : 'thread.reopen')}</span>}
+        </button>
+        <Menu label={t('thread.more')} button={<Icon name="ellipsis" size={18} />} items={more} />
+      </div>
+      {deleting && <DeleteDialog store={store} conversation={conversation} onClose={() => setDeleting(false)} />}
+    </header>
+  );
+}
+
+export function WithIcon({ icon, words }: { icon: Parameters<typeof Icon>[0]['name']; words: string }) {
+  return (
+    <>
+      <Icon name={icon} size={16} />
+      {words}
+    </>
+  );
+}
+
+function copyLink(store: Store, id: string): void {
+  const address = `${location.origin}/conversations/${id}`;
+  void navigator.clipboard
+    .writeText(address)
+    .then(() => store.actions.toast(t('toast.copied')))
+    .catch(() => store.actions.toast(address));
+}
+
+function AssigneeMenu({ store, conversation, narrow }: { store: Store; conversation: Conversation; narrow: boolean }) {
+  const users = useStore(store, (state) => state.users);
+  const me = useStore(store, (state) => state.me.user);
+  const { assignee } = conversation;
+  const inOrder = [...users].sort(
+    (left, right) =>
+      Number(right.id === me.id) - Number(left.id === me.id) ||
+      Number(right.available) - Number(left.available) ||
+      left.name.localeCompare(right.name),
+  );
+  const items: MenuItem[] = inOrder.map((user) => ({
+    key: user.id,
+    label: user.name,
+    checked: assignee?.id === user.id,
+    disabled: !user.available,
+    content: (
+      <>
+        <Avatar id={user.id} name={user.name} url={user.avatarUrl} size={24} />
+        <span class="two-lines">
+          <span>{user.id === me.id ? t('assign.me', { name: user.name }) : user.name}</span>
+          {!user.available && (
+            <small>
+              <Icon name="moon" size={12} /> {t('assign.away', { name: firstName(user.name) })}
+            </small>
+          )}
+        </span>
+        {assignee?.id === user.id && <Icon name="check" size={16} />}
+      </>
+    ),
+    onPick: () => void store.actions.assign(conversation.id, { id: user.id, name: user.name }),
+  }));
+  if (assignee) {
+    items.push({
+      key: 'nobody',
+      label: t('assign.nobody'),
+      rule: true,
+      content: <WithIcon icon="x" words={t('assign.nobody')} />,
+      onPick: () => void store.actions.assign(conversation.id, null),
+    });
+  }
+  return (
+    <Menu
+      label={assignee ? t('assign.label', { name: assignee.name }) : t('thread.assign')}
+      buttonClass={narrow ? 'icon-button' : 'button assignee-button'}
+      button={
+        assignee ? (
+          <>
+            <Avatar id={assignee.id} name={assignee.name} size={narrow ? 24 : 20} />
+            {!narrow && <span>{firstName(assignee.name)}</span>}
+            {!narrow && <Icon name="chevron-down" size={14} />}
+          </>
+        ) : (
+          <>
+            <Icon name="user-check" size={16} />
+            {!narrow && <span>{t('thread.assign')}</span>}
+          </>
+        )
+      }
+      items={items}
+    />
+  );
+}
+
+function DeleteDialog({
+  store,
+  conversation,
+  onClose,
+}: {
+  store: Store;
+  conversation: Conversation;
+  onClose: () => void;
+}) {
+  const [size, setSize] = useState<{ messages: number; attachments: number; links: number } | null>(null);
+  const [sure, setSure] = useState(false);
+  const keep = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    keep.current?.focus();
+    void store.api
+      .size(conversation.id)
+      .then(setSize)
+      .catch(() => undefined);
+  }, [store, conversation.id]);
+  const provider = providerName(conversation.channel.provider);
+  const title = t('delete.title', { name: conversation.contact.name });
+  return (
+    <Dialog
+      kind="question"
+      title={title}
+      label={title}
+      onClose={onClose}
+      footer={
+        <>
+          <button ref={keep} type="button" class="button" onClick={onClose}>
+            {t('delete.keep')}
+          </button>
+          <button
+            type="button"
+            class="button danger"
+            disabled={!sure}
+            onClick={() => (onClose(), void store.actions.deleteConversation(conversation.id))}
+          >
+            <Icon name="trash-2" size={16} />
+            {t('delete.confirm')}
+          </button>
+        </>
+      }
+    >
+      <p>
+        {size
+          ? t('delete.body', { n: size.messages, m: size.attachments, k: size.links, provider, count: size.messages })
+          : t('delete.bodyAll', { provider })}
+      </p>
+      <label class="check-line">
+        <input type="checkbox" checked={sure} onChange={(event) => setSure(event.currentTarget.checked)} />
+        {t('delete.sure')}
+      </label>
+    </Dialog>
+  );
+}
+
+function LinksStrip({ store, conversation, host, onLink, onContext }: ThreadPaneProps) {
+  const { links } = conversation;
+  const people = links.filter(({ type }) => type === 'person');
+  const records = links.filter(({ type }) => type !== 'person');
+  const shown = [...people, ...records].slice(0, 3);
+  return (
+    <div class="links-strip">
+      {shown.map((link) => (
+        <Menu
+          key={link.id}
+          label={link.title}
+          align="left"
+          buttonClass={`chip ${link.type}${link.state === 'broken' ? ' broken' : ''}`}
+          button={
+            <>
+              <Icon
+                name={
+                  link.state === 'broken'
+                    ? 'unlink'
+                    : link.type === 'person'
+                      ? 'user'
+                      : link.type === 'lead'
+                        ? 'inbox'
+                        : 'circle-dollar-sign'
+                }
+                size={14}
+              />
+              <span class="chip-text">{link.title}</span>
+            </>
+          }
+          items={[
+            ...(link.state === 'broken'
+              ? [{ key: 'why', label: link.title, disabled: true, content: t('link.broken', { title: link.title }) }]
+              : []),
+            ...(host
+              ? [
+                  {
+                    key: 'open',
+                    label: t('link.open'),
+                    content: <WithIcon icon="external-link" words={t('link.open')} />,
+                    onPick: () => host.openRecord(link.type, link.recordId),
+                  },
+                ]
+              : [
+                  {
+                    key: 'open',
+                    label: t('link.open'),
+                    content: <WithIcon icon="external-link" words={t('link.open')} />,
+                    href: link.url,
+                  },
+                ]),
+            {
+              key: 'unlink',
+              label: t('link.unlink'),
+              content: <WithIcon icon="unlink" words={t('link.unlink')} />,
+              onPick: () => void store.actions.unlink(conversation.id, link),
+            },
+          ]}
+        />
+      ))}
+      {links.length > 3 && (
+        <button type="button" class="chip" onClick={() => onContext?.()}>
+          +{links.length - 3}
+        </button>
+      )}
+      <button type="button" class="chip dashed" onClick={onLink}>
+        <Icon name="link" size={14} />
+        {t('link.button')}
+      </button>
+      <HistoryMark conversation={conversation} store={store} />
+    </div>
+  );
+}
+
+export function HistoryMark({ conversation, store }: { conversation: Conversation; store: Store }) {
+  const budget = useStore(store, (state) => state.me.tokenBudget);
+  if (conversation.links.length === 0) return null;
+  if (conversation.historyComplete) {
+    return (
+      <span class="history ok" title={t('history.complete')}>
+        <Icon name="clipboard-check" size={14} />
+        <span>{t('history.complete')}</span>
+      </span>
+    );
+  }
+  if (budget.reason) {
+    return (
+      <span
+        class="history warn"
+        title={t('history.waiting', { time: budget.resetsAt ? clockTime(budget.resetsAt) : '' })}
+      >
+        <Icon name="clock" size={14} />
+        <span>{t('history.waits')}</span>
+      </span>
+    );
+  }
+  return (
+    <span class="history">
+      <Icon name="clock" size={14} />
+      <span>{t('history.writing')}</span>
+    </span>
+  );
+}
+
+function Messages({
+  store,
+  conversation,
+  onPicture,
+}: {
+  store: Store;
+  conversation: Conversation;
+  onPicture: (attachment: Attachment) => void;
+}) {
+  const thread = useStore(store, (state) => state.threads.get(conversation.id));
+  const offline = useStore(store, (state) => state.offline !== null);
+  const me = useStore(store, (state) => state.me.user);
+  const users = useStore(store, (state) => state.users);
+  const now = useNow(store.get().clockOffset);
+  const box = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
+  const shown = useRef<{ id: string; count: number; height: number; first: string | undefined }>({
+    id: '',
+    count: 0,
+    height: 0,
+    first: undefined,
+  });
+  const [fresh, setFresh] = useState(0);
+  const messages = thread?.messages ?? [];
+  const hasUnread = useRef(false);
+  if (shown.current.id !== conversation.id) hasUnread.current = conversation.unreadCount > 0;
+  const items = useMemo(
+    () => threadItems(messages, thread?.timeline ?? [], thread?.newAfter ?? null, hasUnread.current),
+    [messages, thread?.timeline, thread?.newAfter],
+  );
+  const newestOut = messages.findLast(({ direction }) => direction === 'outbound')?.id;
+  const noteTitle =
+    conversation.links.find(({ type }) => type !== 'person')?.title ?? conversation.links[0]?.title ?? '';
+  const provider = providerName(conversation.channel.provider);
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const before = shown.current;
+    const first = messages[0]?.id;
+    if (before.id !== conversation.id || before.count === 0) {
+      const line = element.querySelector('.line-new');
+      if (line) line.scrollIntoView({ block: 'center' });
+      else element.scrollTop = element.scrollHeight;
+      atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
+      setFresh(0);
+    } else if (messages.length > before.count && first !== before.first) {
+      // Older ones came: the line that is read stays where it was.
+      element.scrollTop += element.scrollHeight - before.height;
+    } else if (messages.length > before.count) {
+      const own = messages.at(-1)?.direction === 'outbound' && messages.at(-1)?.author.id === me.id;
+      if (atEnd.current || own) element.scrollTop = element.scrollHeight;
+      else setFresh((count) => count + messages.length - before.count);
+    } else if (atEnd.current) element.scrollTop = element.scrollHeight;
+    shown.current = { id: conversation.id, count: messages.length, height: element.scrollHeight, first };
+  }, [messages, items, conversation.id, me.id]);
+
+  useEffect(() => {
+    const read = (): void => {
+      if (document.visibilityState === 'visible' && document.hasFocus()) store.actions.markRead(conversation.id);
+    };
+    read();
+    addEventListener('focus', read);
+    addEventListener('pointerdown', read);
+    return () => {
+      removeEventListener('focus', read);
+      removeEventListener('pointerdown', read);
+    };
+  }, [store, conversation.id, conversation.unreadCount, messages.length]);
+
+  const lastInbound = messages.findLast(({ direction }) => direction === 'inbound');
+  return (
+    <div class="messages-place">
+      <div
+        ref={box}
+        class="messages"
+        role="log"
+        aria-live="off"
+        aria-label={t('thread.log', { name: conversation.contact.name })}
+        tabIndex={0}
+        onScroll={(event) => {
+          const element = event.currentTarget;
+          atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
+          if (atEnd.current && fresh > 0) setFresh(0);
+          if (element.scrollTop < 300) void store.actions.loadOlder(conversation.id);
+        }}
+      >
+        {thread?.before === undefined && messages.length === 0 ? (
+          <ThreadSkeleton />
+        ) : (
+          <div class="thread-items">
+            {items.map((item) => {
+              if (item.kind === 'day')
+                return (
+                  <div key={item.key} class="line-day">
+                    <span>{dayTitle(item.at, now)}</span>
+                  </div>
+                );
+              if (item.kind === 'new')
+                return (
+                  <div key={item.key} class="line-new">
+                    <span>{t('thread.newSince', { time: clockTime(item.at) })}</span>
+                  </div>
+                );
+              if (item.kind === 'events') return <Events key={item.key} entries={item.entries} />;
+              return (
+                <Bubble
+                  key={item.key}
+                  message={item.message}
+                  first={item.first}
+                  last={item.last}
+                  newestOut={item.message.id === newestOut}
+                  showAuthor={users.length > 1}
+                  provider={provider}
+                  noteTitle={noteTitle}
+                  offline={offline}
+                  isOwn={item.message.author.id === me.id}
+                  onResend={(message: Message) => void store.actions.resend(message)}
+                  onRemove={(message: Message) => void store.actions.removeMessage(message)}
+                  onPicture={onPicture}
+                />
+              );
+            })}
+          </div>
+        )}
+      </div>
+      {fresh > 0 && (
+        <button
+          type="button"
+          class="fresh-pill"
+          onClick={() => box.current?.scrollTo({ top: box.current.scrollHeight, behavior: 'smooth' })}
+        >
+          <Icon name="arrow-down" size={14} />
+          {t('row.new', { n: fresh })}
+        </button>
+      )}
+      <p class="sr-only" aria-live="polite">
+        {lastInbound && Date.parse(lastInbound.createdAt) > now - 60_000
+          ? `${lastInbound.author.name}: ${lastInbound.text}`
+          : ''}
+      </p>
+      <p class="sr-only" role="alert">
+        {messages.at(-1)?.status === 'failed' ? messages.at(-1)?.error?.message : ''}
+      </p>
+    </div>
+  );
+}
+
+function ThreadSkeleton() {
+  return (
+    <div class="skeleton bubbles" aria-hidden="true">
+      <i class="left" />
+      <i class="left short" />
+      <i class="right" />
+      <i class="left" />
+    </div>
+  );
+}
+
+function Events({ entries }: { entries: readonly TimelineEntry[] }) {
+  const [open, setOpen] = useState(false);
+  if (entries.length >= 3 && !open) {
+    return (
+      <div class="line-event">
+        <button type="button" class="text-button" onClick={() => setOpen(true)}>
+          {t('thread.changes', { n: entries.length })}
+        </button>
+      </div>
+    );
+  }
+  return (
+    <>
+      {entries.map((entry) => {
+        const { icon, words } = eventWords(entry);
+        return (
+          <div key={entry.id} class="line-event">
+            <Icon name={icon} size={14} />
+            <span>
+              {words} · {clockTime(entry.createdAt)}
+            </span>
+          </div>
+        );
+      })}
+    </>
+  );
+}
+
+const presenceEveryMs = 8_000;
+
+function Foot(props: ThreadPaneProps) {
+  const { store, conversation, size } = props;
+  const draft = useStore(store, (state) => state.drafts.get(conversation.id) ?? '');
+  const newer = useStore(store, (state) => state.newerReply);
+  const channels = useStore(store, (state) => state.channels);
+  const me = useStore(store, (state) => state.me.user);
+  const now = useNow(store.get().clockOffset);
+  const typing = useRef(false);
+  const [regardless, setRegardless] = useState('');
+  useEffect(() => {
+    const show = (): void => {
+      if (document.visibilityState === 'visible') store.actions.showPresence(conversation.id, typing.current);
+    };
+    show();
+    const timer = setInterval(show, presenceEveryMs);
+    return () => clearInterval(timer);
+  }, [store, conversation.id]);
+  const setTyping = (now_: boolean): void => {
+    if (typing.current === now_) return;
+    typing.current = now_;
+    store.actions.showPresence(conversation.id, now_);
+  };
+  const channel = channels.find(({ id }) => id === conversation.channel.id);
+  const { provider } = conversation.channel;
+  const left = timeLeft(conversation.replyUntil, conversation.replyWindowMs, now);
+  const name = conversation.contact.name;
+  const notMine =
+    conversation.assignee !== null &&
+    conversation.assignee.id !== me.id &&
+    conversation.status === 'open' &&
+    regardless !== conversation.id;
+  return (
+    <div class="foot">
+      <PresenceLine store={store} conversationId={conversation.id} />
+      {channel && channel.health.state === 'broken' ? (
+        <div class="foot-note bad" role="status">
+          <Icon name="circle-x" size={16} />
+          <span>{channel.health.reasons[0]?.message}</span>
+        </div>
+      ) : left.urgency === 'over' ? (
+        <div class="foot-note" role="status">
+          <Icon name="lock" size={16} />
+          <span>{t(provider === 'whatsapp' ? 'over.whatsapp' : 'over.messenger', { name: firstName(name) })}</span>
+        </div>
+      ) : (
+        <>
+          {newer && newer.conversationId === conversation.id && <NewerQuestion store={store} now={now} />}
+          {notMine && (
+            <div class="take-over">
+              <span>{t('thread.assignedTo', { name: conversation.assignee!.name })}</span>
+              <button
+                type="button"
+                class="link-button"
+                onClick={() => void store.actions.assign(conversation.id, { id: me.id, name: me.name })}
+              >
+                {t('thread.take')}
+              </button>
+              <button type="button" class="link-button" onClick={() => setRegardless(conversation.id)}>
+                {t('thread.replyAnyway')}
+              </button>
+            </div>
+          )}
+          <Composer
+            conversationId={conversation.id}
+            name={name}
+            provider={providerName(provider)}
+            channelName={providerName(provider)}
+            draft={draft}
+            maxLength={limits[provider]}
+            narrow={props.onePane || size.width < 620}
+            onDraft={(text) => store.actions.draft(conversation.id, text)}
+            onSend={(text) => void store.actions.send(conversation.id, text)}
+            onTyping={setTyping}
+          />
+        </>
+      )}
+    </div>
+  );
+}
+
+function PresenceLine({ store, conversationId }: { store: Store; conversationId: string }) {
+  const present = useStore(store, (state) => state.presence.get(conversationId) ?? none);
+  const [somebody] = [...present].sort((left, right) => Number(right.typing) - Number(left.typing));
+  return (
+    <div class="presence" role="status">
+      {somebody && (
+        <>
+          <Avatar id={somebody.id} name={somebody.name} size={20} />
+          {t(somebody.typing ? 'thread.writing' : 'thread.viewing', { name: firstName(somebody.name) })}
+          {somebody.typing && <Typing />}
+        </>
+      )}
+    </div>
+  );
+}
+
+const none: readonly { id: string; name: string; typing: boolean }[] = [];
+
+function NewerQuestion({ store, now }: { store: Store; now: number }) {
+  const newer = useStore(store, (state) => state.newerReply);
+  const keep = useRef<HTMLButtonElement>(null);
+  useEffect(() => keep.current?.focus(), []);
+  if (!newer) return null;
+  return (
+    <div
+      class="newer"
+      role="alertdialog"
+      aria-label={t('newer.title', { name: newer.author, ago: ago(newer.createdAt, now) })}
+    >
+      <b>
+        <Icon name="users" size={16} />
+        {t('newer.title', { name: firstName(newer.author), ago: ago(newer.createdAt, now) })}
+      </b>
+      <p class="bubble" dir="auto">
+        {newer.text}
+      </p>
+      <span class="acts">
+        <button type="button" class="button primary" onClick={() => store.actions.sendAnyway()}>
+          {t('newer.send')}
+        </button>
+        <button ref={keep} type="button" class="button" onClick={() => store.actions.keepAsDraft()}>
+          {t('newer.keep')}
+        </button>
+      </span>
+    </div>
+  );
+}
