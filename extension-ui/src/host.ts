@@ -14,7 +14,7 @@ export interface Host {
   closeModal(): void;
 }
 
-type SdkClass = typeof import('@pipedrive/app-extensions-sdk').default.default;
+type SdkClass = typeof import('@pipedrive/app-extensions-sdk').default;
 
 /** What stands in the frame's address; the token is taken out of it at once. */
 export interface FrameQuery {

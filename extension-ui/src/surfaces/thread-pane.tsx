@@ -430,6 +430,19 @@ function Messages({
   }, [messages, items, conversation.id, me.id]);
 
   useEffect(() => {
+    // What grows later (a picture, a font) must not push the end out of sight.
+    const element = box.current;
+    const inner = element?.firstElementChild;
+    if (!element || !inner) return;
+    const observer = new ResizeObserver(() => {
+      if (atEnd.current) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(inner);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [conversation.id, thread?.before === undefined]);
+
+  useEffect(() => {
     const read = (): void => {
       if (document.visibilityState === 'visible' && document.hasFocus()) store.actions.markRead(conversation.id);
     };

@@ -1,0 +1,199 @@
+// Pictures of the surfaces, from the running demo in a real browser, into screenshots/ (and, with --docs, the README's into docs/images/).
+import { spawn } from 'node:child_process';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import chromium from '@sparticuz/chromium';
+import { chromium as playwright, type Browser, type BrowserContext, type FrameLocator, type Page } from 'playwright-core';
+
+const root = join(import.meta.dirname, '..');
+const folder = join(root, 'screenshots');
+/** What the README shows. */
+const forDocs = ['window-light', 'window-dark-drawer', 'link-dialog', 'deal-with-note', 'page-sv', 'phone'];
+
+interface Demo {
+  readonly deal: string;
+  readonly sara: string;
+  readonly phone: string;
+  readonly fullPage: string;
+  stop(): Promise<void>;
+}
+
+async function startDemo(): Promise<Demo> {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'sandbox/demo.ts'), '--port', '3170'], { cwd: root });
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (part: Buffer) => {
+      said += part.toString();
+      if (said.includes('Ctrl-C ends')) resolve();
+    });
+    child.once('exit', () => reject(new Error(`the demo ended: ${said}`)));
+  });
+  const addresses = said.match(/http:\S+/g) ?? [];
+  const find = (part: string): string => addresses.find((address) => address.includes(part)) ?? '';
+  return {
+    deal: find('/deal/'),
+    sara: find('/?user='),
+    phone: find('/phone'),
+    fullPage: addresses.find((address) => address.includes('localhost')) ?? '',
+    stop: () =>
+      new Promise((resolve) => {
+        child.removeAllListeners('exit').once('exit', () => resolve());
+        child.kill('SIGINT');
+      }),
+  };
+}
+
+const problems: string[] = [];
+
+async function openPage(browser: Browser, width: number, height: number, scheme: 'light' | 'dark' = 'light'): Promise<{ page: Page; context: BrowserContext }> {
+  const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: 2, colorScheme: scheme, locale: 'en-GB', timezoneId: 'Europe/Stockholm' });
+  const page = await context.newPage();
+  page.on('console', (line) => line.type() === 'error' && problems.push(line.text()));
+  page.on('pageerror', (error) => problems.push(error.message));
+  return { page, context };
+}
+
+async function openWindow(page: Page, address: string, width: number, height: number): Promise<FrameLocator> {
+  await page.goto(address);
+  await page.getByRole('button', { name: 'Messaging inbox' }).click();
+  await page.evaluate(([wide, high]) => {
+    const floating = document.querySelector<HTMLElement>('#floating')!;
+    Object.assign(floating.style, { width: `${wide}px`, height: `${high! + 40}px`, minHeight: '0', maxHeight: 'none' });
+  }, [width, height]);
+  const frame = page.frameLocator('iframe[name=window]');
+  await frame.locator('.surface').waitFor();
+  return frame;
+}
+
+async function shot(page: Page, name: string, selector?: string): Promise<void> {
+  await page.waitForTimeout(400);
+  const path = join(folder, `${name}.png`);
+  if (selector) await page.locator(selector).screenshot({ path });
+  else await page.screenshot({ path });
+}
+
+async function windows(browser: Browser, demo: Demo): Promise<void> {
+  const { page, context } = await openPage(browser, 1_280, 860);
+  // The font is optional at first sight: the second time the browser has it.
+  await openWindow(page, demo.deal, 800, 700);
+  await page.waitForTimeout(500);
+  const frame = await openWindow(page, demo.deal, 800, 700);
+  await shot(page, 'window-unassigned', '#floating');
+  await frame.getByRole('tab').nth(1).click();
+  await frame.getByRole('link', { name: /Hannah/ }).click();
+  await frame.getByRole('log').getByText('Option B').waitFor();
+  await shot(page, 'window-light', '#floating');
+  await frame.getByRole('button', { name: 'More', exact: true }).click();
+  await shot(page, 'window-menu', '#floating');
+  await page.keyboard.press('Escape');
+  await frame.getByRole('link', { name: /Linnea/ }).click();
+  await frame.getByRole('button', { name: 'Link', exact: true }).click();
+  await frame.getByRole('dialog').waitFor();
+  await page.waitForTimeout(800);
+  await shot(page, 'link-dialog-linked', '#floating');
+  await page.keyboard.press('Escape');
+  await frame.getByRole('tab').nth(0).click();
+  await frame.getByRole('link').filter({ hasText: 'Not linked' }).first().click();
+  await frame.getByRole('button', { name: 'Link', exact: true }).click();
+  await page.waitForTimeout(1_200);
+  await frame.getByRole('radio', { name: 'Deal', exact: true }).click();
+  await page.waitForTimeout(600);
+  await shot(page, 'link-dialog', '#floating');
+  await page.keyboard.press('Escape');
+  await page.locator('#floating .close').click();
+  await page.getByRole('button', { name: 'Dark theme' }).click();
+  await shot(page, 'deal-dark');
+  await page.getByRole('button', { name: 'Messaging inbox' }).click();
+  await frame.getByRole('tab').nth(1).click();
+  await frame.getByRole('link', { name: /Hannah/ }).click();
+  await frame.getByRole('button', { name: 'More', exact: true }).click();
+  await frame.getByRole('menuitem', { name: 'Links and history' }).click();
+  await shot(page, 'window-dark-drawer', '#floating');
+  await context.close();
+}
+
+async function narrow(browser: Browser, demo: Demo): Promise<void> {
+  for (const [width, height] of [[360, 640], [200, 300], [800, 70], [620, 480]] as const) {
+    const { page, context } = await openPage(browser, 1_280, 860);
+    const frame = await openWindow(page, demo.sara, width, height);
+    await shot(page, `window-${width}x${height}-sv`, '#floating');
+    if (width === 360) {
+      await frame.getByRole('tab').nth(1).click();
+      await page.waitForTimeout(300);
+      await frame.locator('a.row').first().click();
+      await frame.getByRole('log').waitFor();
+      await shot(page, `window-${width}x${height}-thread-sv`, '#floating');
+    }
+    await context.close();
+  }
+}
+
+/** Signs in on the full page as a user of the CRM does: consent, and back. */
+async function signIn(page: Page, demo: Demo, name: string): Promise<void> {
+  await page.goto(demo.fullPage);
+  await page.getByText(name, { exact: true }).click();
+  await page.getByRole('button', { name: 'Allow and install' }).click();
+  await page.getByRole('tablist').waitFor();
+}
+
+async function fullPages(browser: Browser, demo: Demo): Promise<void> {
+  for (const [name, width, height, scheme] of [['page-sv', 1_440, 900, 'light'], ['page-dark-sv', 1_440, 900, 'dark'], ['page-2560-sv', 2_560, 1_300, 'light'], ['page-1000-sv', 1_000, 800, 'light']] as const) {
+    const { page, context } = await openPage(browser, width, height, scheme);
+    await signIn(page, demo, 'Sara Holm');
+    await page.getByRole('tab').nth(2).click();
+    await page.waitForTimeout(300);
+    await page.getByRole('link', { name: /Linnea/ }).click();
+    await page.getByRole('log').waitFor();
+    await page.waitForTimeout(500);
+    await shot(page, name);
+    if (name === 'page-sv') {
+      await page.getByRole('tab').nth(3).click();
+      await page.getByRole('searchbox').fill('zzz');
+      await page.waitForTimeout(600);
+      await shot(page, 'page-no-match-sv');
+      await page.goto(`${demo.fullPage}settings`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await shot(page, 'settings-rep-sv');
+    }
+    await context.close();
+  }
+  const { page, context } = await openPage(browser, 1_000, 1_000);
+  await signIn(page, demo, 'Erik Lund');
+  await page.goto(`${demo.fullPage}settings`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.waitForTimeout(400);
+  await shot(page, 'settings');
+  await page.getByRole('button', { name: 'Connect channel' }).click();
+  await shot(page, 'settings-connect');
+  await page.getByRole('button', { name: /WhatsApp by Twilio/ }).click();
+  await shot(page, 'settings-whatsapp');
+  await context.close();
+}
+
+async function others(browser: Browser, demo: Demo): Promise<void> {
+  const { page, context } = await openPage(browser, 1_280, 860);
+  await page.goto(demo.deal);
+  await page.frameLocator('iframe[name=panel]').getByRole('log').waitFor();
+  await shot(page, 'deal-with-note');
+  await page.goto(demo.phone);
+  await page.waitForTimeout(800);
+  await shot(page, 'phone');
+  await context.close();
+}
+
+await mkdir(folder, { recursive: true });
+const demo = await startDemo();
+// In one process only, closing a page would end the browser; and pages are held to the web's usual rules.
+const args = chromium.args.filter((arg) => !['--single-process', '--disable-web-security'].includes(arg));
+const browser = await playwright.launch({ executablePath: await chromium.executablePath(), args });
+try {
+  for (const take of [windows, narrow, fullPages, others]) await take(browser, demo);
+} finally {
+  await browser.close();
+  await demo.stop();
+}
+if (process.argv.includes('--docs')) {
+  await mkdir(join(root, 'docs/images'), { recursive: true });
+  for (const name of forDocs) await copyFile(join(folder, `${name}.png`), join(root, `docs/images/${name}.png`));
+}
+process.stdout.write(problems.length > 0 ? `Problems in the pages:\n${[...new Set(problems)].join('\n')}\n` : 'No problem in any page.\n');
