@@ -3,7 +3,13 @@ import { spawn } from 'node:child_process';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import chromium from '@sparticuz/chromium';
-import { chromium as playwright, type Browser, type BrowserContext, type FrameLocator, type Page } from 'playwright-core';
+import {
+  chromium as playwright,
+  type Browser,
+  type BrowserContext,
+  type FrameLocator,
+  type Page,
+} from 'playwright-core';
 
 const root = join(import.meta.dirname, '..');
 const folder = join(root, 'screenshots');
@@ -19,7 +25,9 @@ interface Demo {
 }
 
 async function startDemo(): Promise<Demo> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'sandbox/demo.ts'), '--port', '3170'], { cwd: root });
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'sandbox/demo.ts'), '--port', '3170'], {
+    cwd: root,
+  });
   let said = '';
   await new Promise<void>((resolve, reject) => {
     child.stdout.on('data', (part: Buffer) => {
@@ -45,8 +53,19 @@ async function startDemo(): Promise<Demo> {
 
 const problems: string[] = [];
 
-async function openPage(browser: Browser, width: number, height: number, scheme: 'light' | 'dark' = 'light'): Promise<{ page: Page; context: BrowserContext }> {
-  const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: 2, colorScheme: scheme, locale: 'en-GB', timezoneId: 'Europe/Stockholm' });
+async function openPage(
+  browser: Browser,
+  width: number,
+  height: number,
+  scheme: 'light' | 'dark' = 'light',
+): Promise<{ page: Page; context: BrowserContext }> {
+  const context = await browser.newContext({
+    viewport: { width, height },
+    deviceScaleFactor: 2,
+    colorScheme: scheme,
+    locale: 'en-GB',
+    timezoneId: 'Europe/Stockholm',
+  });
   const page = await context.newPage();
   page.on('console', (line) => line.type() === 'error' && problems.push(line.text()));
   page.on('pageerror', (error) => problems.push(error.message));
@@ -56,10 +75,18 @@ async function openPage(browser: Browser, width: number, height: number, scheme:
 async function openWindow(page: Page, address: string, width: number, height: number): Promise<FrameLocator> {
   await page.goto(address);
   await page.getByRole('button', { name: 'Messaging inbox' }).click();
-  await page.evaluate(([wide, high]) => {
-    const floating = document.querySelector<HTMLElement>('#floating')!;
-    Object.assign(floating.style, { width: `${wide}px`, height: `${high! + 40}px`, minHeight: '0', maxHeight: 'none' });
-  }, [width, height]);
+  await page.evaluate(
+    ([wide, high]) => {
+      const floating = document.querySelector<HTMLElement>('#floating')!;
+      Object.assign(floating.style, {
+        width: `${wide}px`,
+        height: `${high! + 40}px`,
+        minHeight: '0',
+        maxHeight: 'none',
+      });
+    },
+    [width, height],
+  );
   const frame = page.frameLocator('iframe[name=window]');
   await frame.locator('.surface').waitFor();
   return frame;
@@ -113,7 +140,12 @@ async function windows(browser: Browser, demo: Demo): Promise<void> {
 }
 
 async function narrow(browser: Browser, demo: Demo): Promise<void> {
-  for (const [width, height] of [[360, 640], [200, 300], [800, 70], [620, 480]] as const) {
+  for (const [width, height] of [
+    [360, 640],
+    [200, 300],
+    [800, 70],
+    [620, 480],
+  ] as const) {
     const { page, context } = await openPage(browser, 1_280, 860);
     const frame = await openWindow(page, demo.sara, width, height);
     await shot(page, `window-${width}x${height}-sv`, '#floating');
@@ -137,7 +169,12 @@ async function signIn(page: Page, demo: Demo, name: string): Promise<void> {
 }
 
 async function fullPages(browser: Browser, demo: Demo): Promise<void> {
-  for (const [name, width, height, scheme] of [['page-sv', 1_440, 900, 'light'], ['page-dark-sv', 1_440, 900, 'dark'], ['page-2560-sv', 2_560, 1_300, 'light'], ['page-1000-sv', 1_000, 800, 'light']] as const) {
+  for (const [name, width, height, scheme] of [
+    ['page-sv', 1_440, 900, 'light'],
+    ['page-dark-sv', 1_440, 900, 'dark'],
+    ['page-2560-sv', 2_560, 1_300, 'light'],
+    ['page-1000-sv', 1_000, 800, 'light'],
+  ] as const) {
     const { page, context } = await openPage(browser, width, height, scheme);
     await signIn(page, demo, 'Sara Holm');
     await page.getByRole('tab').nth(2).click();
@@ -196,4 +233,6 @@ if (process.argv.includes('--docs')) {
   await mkdir(join(root, 'docs/images'), { recursive: true });
   for (const name of forDocs) await copyFile(join(folder, `${name}.png`), join(root, `docs/images/${name}.png`));
 }
-process.stdout.write(problems.length > 0 ? `Problems in the pages:\n${[...new Set(problems)].join('\n')}\n` : 'No problem in any page.\n');
+process.stdout.write(
+  problems.length > 0 ? `Problems in the pages:\n${[...new Set(problems)].join('\n')}\n` : 'No problem in any page.\n',
+);

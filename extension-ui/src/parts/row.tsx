@@ -30,23 +30,12 @@ export const Row = memo(function Row(props: RowProps) {
   const left = timeLeft(conversation.replyUntil, conversation.replyWindowMs, now);
   const time = lastMessage ? listTime(lastMessage.createdAt, now) : '';
   const unread = unreadCount > 0;
-  const label = [
-    contact.name,
-    providerName(channel.provider),
-    unread ? t('row.unread', { n: unreadCount }) : '',
-    left.urgency === 'over'
-      ? t(channel.provider === 'whatsapp' ? 'time.templateOnly' : 'time.cantReply')
-      : t('time.left', { time: left.long }),
-    lastMessage ? t('row.last', { text: lastMessage.preview }) : '',
-    time,
-  ];
   return (
     <li aria-setsize={props.total} aria-posinset={props.position}>
       <a
         class={`row${selected ? ' selected' : ''}${unread ? ' unread' : ''}`}
         href={`/conversations/${conversation.id}`}
         aria-current={selected ? 'true' : undefined}
-        aria-label={label.filter(Boolean).join(', ')}
         tabIndex={focusable ? 0 : -1}
         data-id={conversation.id}
         onClick={(event) => {
@@ -65,12 +54,20 @@ export const Row = memo(function Row(props: RowProps) {
             <span class="name" title={contact.name} dir="auto">
               {contact.name}
             </span>
+            <span class="sr-only">, {providerName(channel.provider)}, </span>
             <span class="when">{time}</span>
           </span>
+          <span class="sr-only">: </span>
           <span class="line-2">
             <Preview {...props} />
-            {unread && <span class="badge">{unreadCount > 99 ? '99+' : unreadCount}</span>}
+            {unread && (
+              <span class="badge">
+                {unreadCount > 99 ? '99+' : unreadCount}
+                <span class="sr-only"> {t('section.unread', { n: unreadCount })}</span>
+              </span>
+            )}
           </span>
+          <span class="sr-only">. </span>
           <span class="line-3">
             <ReplyTime left={left} provider={channel.provider} form="short" />
             <Meta {...props} />
@@ -149,11 +146,11 @@ function Meta({ conversation, awayAssignee, showAssignee }: RowProps) {
   const shown = deals.length > 1 ? t('row.deals', { n: deals.length }) : (deals[0]?.title ?? links[0]?.title);
   return (
     <>
-      <span class="dot">•</span>
+      <span class="dot"> • </span>
       {shown ? <span class="linked">{shown}</span> : <span class="not-linked">{t('row.notLinked')}</span>}
       {assignee && showAssignee && (
         <>
-          <span class="dot">•</span>
+          <span class="dot"> • </span>
           {awayAssignee ? (
             <span class="away">
               <Icon name="moon" size={12} />

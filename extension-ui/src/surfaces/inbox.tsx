@@ -36,7 +36,7 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
   const [drawer, setDrawer] = useState(false);
   const [linking, setLinking] = useState(false);
   const [keys, setKeys] = useState(false);
-  const onePane = size.width < (kind === 'page' ? 900 : twoPanes);
+  const onePane = size.width < (kind === 'page' ? 900 : twoPanes) || size.height < 200;
   const wide = kind === 'page' && size.width >= threePanes;
   const cameFrom = useRef<string | null>(null);
 

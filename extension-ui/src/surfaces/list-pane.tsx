@@ -217,17 +217,22 @@ function Tabs({ store, onePane }: { store: Store; onePane: boolean }) {
             aria-selected={section === name}
             aria-controls="conversations"
             tabIndex={section === name ? 0 : -1}
-            aria-label={t('section.full', {
-              name: t(name === 'mine' ? 'section.mine.full' : `section.${name}`),
-              total,
-              unread,
-            })}
             onClick={() => store.actions.showSection(name)}
           >
-            <span>{t(`section.${name}`)}</span>
+            <span>
+              {t(`section.${name}`)}
+              <span class="sr-only">, </span>
+            </span>
             <span class="tab-counts">
               <span class="total">{counts ? words(total) : '–'}</span>
-              {unread > 0 && <span class="badge small">{unread > 99 ? '99+' : unread}</span>}
+              <span class="sr-only"> {t('section.conversations', { n: total })}</span>
+              {unread > 0 && (
+                <span class="badge small">
+                  <span class="sr-only">, </span>
+                  {unread > 99 ? '99+' : unread}
+                  <span class="sr-only"> {t('section.unread', { n: unread })}</span>
+                </span>
+              )}
             </span>
           </button>
         );

@@ -101,7 +101,7 @@ function Header({ store, conversation, onePane, size, onBack, onContext, onLink 
           {contact.name}
         </h2>
         <p>
-          <ChannelMark provider={channel.provider} size={16} />
+          {(onePane || size.width <= 700) && <ChannelMark provider={channel.provider} size={16} />}
           <span class="channel-name">
             {providerName(channel.provider)}
             {channel.name.toLowerCase().startsWith(channel.provider)

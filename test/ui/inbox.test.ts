@@ -1,0 +1,242 @@
+// The main job as a rep does it: in a real browser, in real frames inside the stand-in's CRM page.
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { Browser, Frame, FrameLocator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openBrowser, openPage } from '../support/browser.ts';
+import { bothDatabases } from '../support/databases.ts';
+import { until } from '../support/wait.ts';
+import { newNumber, world, type TestUser, type World } from '../support/world.ts';
+
+let browser: Browser;
+beforeAll(async () => void (browser = await openBrowser()));
+afterAll(() => browser.close());
+
+async function openWindow(here: World, user: TestUser, page: Page, path = '/'): Promise<FrameLocator> {
+  await page.goto(`${here.sandbox.pipedrive.url}${path}?user=${user.id}`);
+  await page.getByRole('button', { name: 'Messaging inbox' }).click();
+  const frame = page.frameLocator('iframe[name=window]');
+  await frame.getByRole('tablist').waitFor();
+  return frame;
+}
+
+describe.each(bothDatabases)('on %s', (database) => {
+  test('a customer writes; the rep sees it without reload, answers, makes a deal, and the note stands on its page', async () => {
+    const here = await world({ database });
+    const { number } = await here.whatsapp();
+    const page = await openPage(browser);
+    const inbox = await openWindow(here, here.admin, page);
+    await inbox.getByText('Nobody is waiting').waitFor();
+    const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah Whitcombe-Sjögren' });
+
+    await customer.writes('Is week 24 free?', { to: number });
+    await inbox.getByRole('link', { name: /Hannah/ }).click();
+    await inbox.getByRole('log').getByText('Is week 24 free?').waitFor();
+    await inbox.getByRole('textbox', { name: /Reply to Hannah/ }).fill('Yes. Shall I hold it?');
+    await page.keyboard.press('Enter');
+    await until(() => customer.inbox.some(({ body }) => body === 'Yes. Shall I hold it?'), 'the answer on the phone');
+    await inbox.getByRole('article', { name: /Delivered/ }).waitFor();
+    await customer.reads();
+    await inbox.getByRole('article', { name: /Erik Lund.*Read/ }).waitFor();
+
+    await inbox.getByRole('button', { name: 'Link', exact: true }).click();
+    await inbox.getByRole('radio', { name: 'Deal', exact: true }).click();
+    await inbox.getByLabel('New deal title').fill('Solar roof, Björkvägen 12');
+    await inbox.getByRole('button', { name: 'Create person and deal' }).dblclick();
+    await inbox.getByRole('button', { name: 'Solar roof, Björkvägen 12' }).waitFor();
+    await inbox.getByText('History complete').waitFor();
+    const deals = here.sandbox.pipedrive.state.deals.filter(({ title }) => title === 'Solar roof, Björkvägen 12');
+    expect(deals).toHaveLength(1);
+
+    await page.goto(`${here.sandbox.pipedrive.url}/deal/${deals[0]!.id}`);
+    const note = page.locator('.note .content');
+    await note.waitFor();
+    expect(await note.count()).toBe(1);
+    expect(await note.textContent()).toContain('Is week 24 free?');
+    expect(await note.textContent()).toContain('Yes. Shall I hold it?');
+    await page.frameLocator('iframe[name=panel]').getByRole('log').getByText('Is week 24 free?').waitFor();
+    await here.settled();
+  }, 60_000);
+});
+
+test('what one rep does, the other sees: assigning, typing, closing; in Swedish and English', async () => {
+  const here = await world();
+  const { page: facebook } = await here.messenger();
+  const customer = here.sandbox.meta.customer({ name: 'Per-Olof Åkerlund' });
+  await customer.writes('Går det att få fakturan delad?', { to: facebook });
+  const [erik, sara] = [await openPage(browser), await openPage(browser)];
+  const [ofErik, ofSara] = [await openWindow(here, here.admin, erik), await openWindow(here, here.rep, sara)];
+
+  await ofErik.getByRole('link', { name: /Per-Olof/ }).click();
+  await ofSara.getByRole('link', { name: /Per-Olof/ }).click();
+  await ofSara.getByText('Erik tittar också på konversationen').waitFor();
+  await ofErik.getByRole('button', { name: 'Assign' }).click();
+  await ofErik.getByRole('menuitemradio', { name: /Erik Lund/ }).click();
+  await ofErik.getByText('Given to you').waitFor();
+  await ofSara.getByRole('tab', { name: /Andras\W+1/ }).waitFor();
+  await ofSara.getByText('Tilldelad till Erik Lund.').waitFor();
+  await ofErik.getByRole('button', { name: 'Close', exact: true }).first().click();
+  await ofSara.getByRole('tab', { name: /Stängda\W+1/ }).waitFor();
+  await ofErik.getByRole('button', { name: 'Undo' }).click();
+  await ofSara.getByRole('tab', { name: /Andras\W+1/ }).waitFor();
+
+  expect((await here.rep.section('others'))[0]).toMatchObject({ status: 'open', assignee: { name: 'Erik Lund' } });
+}, 60_000);
+
+test('a message is drawn within 300 ms of its webhook at 20 messages a second (p95, B-07)', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Aisha Rahman' });
+  await customer.writes('first', { to: number });
+  const page = await openPage(browser);
+  const inbox = await openWindow(here, here.rep, page);
+  await inbox.getByRole('link', { name: /Aisha/ }).click();
+  await inbox.getByRole('log').getByText('first').waitFor();
+  const frame = page.frames().find((found: Frame) => found.name() === 'window')!;
+  await frame.evaluate(() => {
+    const seen = ((globalThis as { seen?: Record<string, number> }).seen = {});
+    new MutationObserver(() => {
+      for (const words of document.querySelectorAll('.words')) {
+        const text = words.textContent ?? '';
+        if (!(text in seen)) (seen as Record<string, number>)[text] = Date.now();
+      }
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+
+  const sent = new Map<string, number>();
+  for (let index = 0; index < 60; index += 1) {
+    sent.set(`number ${index}`, Date.now());
+    void customer.writes(`number ${index}`, { to: number });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const drawn = await until(async () => {
+    const seen = await frame.evaluate(() => (globalThis as { seen?: Record<string, number> }).seen!);
+    return 'number 59' in seen && seen;
+  }, 'the last bubble');
+  const waits = [...sent]
+    .map(([text, at]) => (drawn as Record<string, number>)[text]! - at)
+    .sort((left, right) => left - right);
+
+  expect(waits).toHaveLength(60);
+  expect(waits.every(Number.isFinite)).toBe(true);
+  process.stdout.write(`webhook to bubble: median ${waits[30]} ms, p95 ${waits[57]} ms\n`);
+  await here.settled();
+}, 60_000);
+
+test('a draft survives the closing of the page, and text from outside stays text (S-03, X-01 to X-04, T-09)', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const bad = '<img src=x onerror="document.title=1"><script>alert(1)</script> {{7*7}} javascript:alert(1)';
+  await here.sandbox.twilio.customer(newNumber(), { name: '<b>Bobby</b>' }).writes(bad, { to: number });
+  const page = await openPage(browser);
+  page.on('dialog', () => {
+    throw new Error('a script ran');
+  });
+  const inbox = await openWindow(here, here.rep, page);
+  await inbox.getByRole('link', { name: /Bobby/ }).click();
+
+  expect(await inbox.locator('.words').first().textContent()).toBe(bad);
+  expect(await inbox.getByRole('heading', { level: 2 }).first().textContent()).toBe('<b>Bobby</b>');
+  await inbox.getByRole('textbox', { name: /Svara/ }).fill('Half a thought');
+  await page.reload();
+  const again = await openWindow(here, here.rep, page);
+  await again.getByRole('link', { name: /Bobby/ }).click();
+  expect(await again.getByRole('textbox', { name: /Svara/ }).inputValue()).toBe('Half a thought');
+}, 60_000);
+
+test('a failed message says why, in words, and goes out when resent; the composer is shut when the time is over', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Magnus Wallin' });
+  await customer.writes('Hi', { to: number });
+  customer.person.hasWhatsapp = false;
+  const page = await openPage(browser);
+  const inbox = await openWindow(here, here.admin, page);
+  await inbox.getByRole('link', { name: /Magnus/ }).click();
+  await inbox.getByRole('textbox', { name: /Reply to Magnus/ }).fill('Hello');
+  await inbox.getByRole('button', { name: 'Send' }).click();
+  await inbox.getByText('Not sent. This number has no WhatsApp.').first().waitFor();
+
+  customer.person.hasWhatsapp = true;
+  await inbox.getByRole('button', { name: 'Resend' }).click();
+  await until(() => customer.inbox.length === 1, 'the message on the phone');
+  await inbox.getByRole('article', { name: /Delivered/ }).waitFor();
+  await here.app.db.transaction((tx) => tx.query(`update conversation set reply_until = '2020-01-01T00:00:00.000Z'`));
+  await page.reload();
+  const again = await openWindow(here, here.admin, page);
+  await again.getByRole('link', { name: /Magnus/ }).click();
+
+  await again.getByText('More than 24 hours since Magnus wrote.').waitFor();
+  expect(await again.getByRole('textbox', { name: /Reply to/ }).count()).toBe(0);
+}, 60_000);
+
+test('a user without the app is told to install it, inside Pipedrive', async () => {
+  const here = await world();
+  const colleague = here.sandbox.pipedrive.addUser(here.company, { name: 'Ewa Kowalczyk' });
+  const page = await openPage(browser, {}, [/403/]);
+  await page.goto(`${here.sandbox.pipedrive.url}/?user=${colleague.id}`);
+  await page.getByRole('link', { name: 'Install the app' }).waitFor();
+  const { url } = here;
+  await page.goto(
+    `${url}/ui/window?id=1&token=${here.sandbox.pipedrive.signedToken(colleague)}&userId=${colleague.id}&companyId=${here.company.id}`,
+  );
+
+  await page.getByText("You don't have the app yet").waitFor();
+  expect(await page.getByRole('link', { name: 'Install the app' }).getAttribute('href')).toBe('/install');
+  expect(page.url()).not.toContain('token=');
+}, 60_000);
+
+test('no surface breaks a rule of WCAG 2.2 AA that axe knows, in both themes and languages', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const { page: facebook } = await here.messenger();
+  await here.sandbox.twilio
+    .customer(newNumber(), { name: 'Hannah Whitcombe-Sjögren' })
+    .writes('Is week 24 free?', { to: number });
+  await here.sandbox.meta
+    .customer({ name: 'Linnea Holmqvist' })
+    .writes('Perfekt, då kör vi på tisdag', { to: facebook });
+  const conversation = await here.rep.conversationWith('Hannah Whitcombe-Sjögren');
+  await here.admin.links(conversation.id, {
+    type: 'deal',
+    create: { title: 'Solar roof' },
+    idempotencyKey: 'axe-deal-1',
+  });
+  await here.rep.sends(conversation.id, 'Yes');
+  await here.settled();
+  const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+  for (const user of [here.admin, here.rep]) {
+    for (const theme of ['light', 'dark'] as const) {
+      const page = await openPage(browser, { viewport: { width: 800, height: 700 }, bypassCSP: true }, [/postMessage/]);
+      for (const surface of ['window', 'settings']) {
+        const token = here.sandbox.pipedrive.signedToken(user.pipedrive);
+        await page.goto(
+          `${here.url}/ui/${surface}?id=1&token=${token}&userId=${user.id}&companyId=${here.company.id}&theme=${theme}`,
+        );
+        await page.getByRole(surface === 'window' ? 'tablist' : 'main').waitFor();
+        if (surface === 'window') {
+          await page.getByRole('link', { name: /Hannah/ }).click();
+          await page.getByRole('log').getByText('Is week 24 free?').waitFor();
+        }
+        await page.evaluate(axe);
+        const found = await page.evaluate(async () => {
+          const { axe: checker } = globalThis as unknown as {
+            axe: {
+              run: (
+                options: object,
+              ) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>;
+            };
+          };
+          const { violations } = await checker.run({
+            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+          });
+          return violations.map(
+            ({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)} ${nodes[0]?.failureSummary.slice(0, 200)}`,
+          );
+        });
+        expect.soft(found, `${surface} ${theme} ${user.name}`).toEqual([]);
+      }
+    }
+  }
+}, 120_000);
