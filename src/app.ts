@@ -8,8 +8,8 @@ import type { Log } from './base/log.ts';
 import { createMetrics, type Metrics } from './base/metrics.ts';
 import { createProviders } from './channels/registry.ts';
 import type { ProviderName } from './channels/provider.ts';
-import { eraseCompanies } from './companies/erase.ts';
-import type { InstallDeps } from './companies/install.ts';
+import { eraseCompanies, eraseDue } from './companies/erase.ts';
+import { removeCompany, type InstallDeps } from './companies/install.ts';
 import type { Config } from './config.ts';
 import { openDatabase, type Database } from './db/database.ts';
 import { createHistoryFollower } from './history/follow.ts';
@@ -44,6 +44,8 @@ export interface App {
   readonly metrics: Metrics;
   /** Listens and begins to work; answers the port. */
   start(): Promise<number>;
+  /** Revokes a company's grants and erases its data; answers how many users had the app. Needs no start. */
+  removeCompany(companyId: string): Promise<number>;
   /** Stops listening, drains the jobs, closes the streams and the database. */
   stop(): Promise<void>;
 }
@@ -186,6 +188,11 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       worker.start();
       const address = server.address();
       return typeof address === 'object' && address ? address.port : config.port;
+    },
+    removeCompany: async (companyId) => {
+      const users = await removeCompany(install, companyId);
+      await eraseDue(inbox);
+      return users;
     },
     stop: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

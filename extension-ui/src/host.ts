@@ -66,9 +66,7 @@ export async function connectHost(query: FrameQuery, size?: { height?: number; w
     badge: (count) => quietly(() => sdk.execute(Command.SET_NOTIFICATION, count > 0 ? { number: count } : {})),
     openRecord: (type, recordId) => {
       const view = type === 'person' ? View.CONTACTS : type === 'lead' ? View.LEADS : View.DEALS;
-      quietly(() =>
-        sdk.execute(Command.REDIRECT_TO, { view, id: type === 'lead' ? recordId : Number(recordId) } as never),
-      );
+      quietly(() => sdk.execute(Command.REDIRECT_TO, { view, id: type === 'lead' ? recordId : Number(recordId) }));
     },
     followUp: (subject, dealId) =>
       quietly(() =>
@@ -77,7 +75,7 @@ export async function connectHost(query: FrameQuery, size?: { height?: number; w
           prefill: { subject, ...(dealId ? { deal: Number(dealId) } : {}) },
         } as never),
       ),
-    showWindow: (context) => quietly(() => sdk.execute(Command.SHOW_FLOATING_WINDOW, { context } as never)),
+    showWindow: (context) => quietly(() => sdk.execute(Command.SHOW_FLOATING_WINDOW, { context })),
     closeModal: () => quietly(() => sdk.execute(Command.CLOSE_MODAL)),
   };
 }

@@ -158,7 +158,7 @@ export function createStore(api: Api, me: Me) {
   const recount = (before: Conversation | undefined, after: Conversation | undefined): void => {
     if (!state.counts || (!before && !after)) return;
     if (!before && after) return void refreshCounts();
-    const counts = structuredClone(state.counts) as { -readonly [K in Section]: { total: number; unread: number } };
+    const counts = structuredClone<Record<Section, { total: number; unread: number }>>(state.counts);
     const add = (conversation: Conversation | undefined, sign: 1 | -1): void => {
       if (!conversation) return;
       counts[conversation.section].total += sign;

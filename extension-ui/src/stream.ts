@@ -18,7 +18,7 @@ export interface ParsedBlock {
 }
 
 /** Splits what has arrived into whole blocks and the rest (Server-sent events, WHATWG). */
-export function splitBlocks(text: string): { blocks: ParsedBlock[]; rest: string } {
+function splitBlocks(text: string): { blocks: ParsedBlock[]; rest: string } {
   const parts = text.replace(/\r\n?/g, '\n').split('\n\n');
   const rest = parts.pop() ?? '';
   return { blocks: parts.map(parseBlock), rest };

@@ -13,13 +13,9 @@ export async function loadTexts(wanted: LanguageCode): Promise<void> {
   document.documentElement.lang = wanted;
 }
 
-export function useTexts(code: LanguageCode, file: Texts): void {
+function useTexts(code: LanguageCode, file: Texts): void {
   language = code;
   texts = file;
-}
-
-export function currentLanguage(): LanguageCode {
-  return language;
 }
 
 /** The locale for numbers and dates. */

@@ -51,10 +51,10 @@ export function threadItems(
     const next = stream[index + 1]?.message;
     items.push({
       kind: 'message',
-      key: message!.clientMessageId ?? message!.id,
-      message: message!,
-      first: !previous || message === firstNew || !isGroup(previous, message!),
-      last: !next || next === firstNew || !isGroup(message!, next),
+      key: message.clientMessageId ?? message.id,
+      message: message,
+      first: !previous || message === firstNew || !isGroup(previous, message),
+      last: !next || next === firstNew || !isGroup(message, next),
     });
   });
   endRun();

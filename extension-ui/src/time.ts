@@ -105,9 +105,7 @@ export function fileSize(bytes: number): string {
   const kilo = bytes / 1_000;
   const [value, name] =
     kilo < 1_000 ? [Math.max(1, Math.round(kilo)), 'kilobyte'] : [Math.round(kilo / 100) / 10, 'megabyte'];
-  return new Intl.NumberFormat(locale(), { style: 'unit', unit: name as string, unitDisplay: 'short' }).format(
-    value as number,
-  );
+  return new Intl.NumberFormat(locale(), { style: 'unit', unit: name, unitDisplay: 'short' }).format(value);
 }
 
 export function money(value: number, currency: string | null): string {

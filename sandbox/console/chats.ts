@@ -3,7 +3,7 @@ import type { MessengerCustomer, MetaMessage, MetaPage } from '../meta.ts';
 import { customerOf as messengerCustomer } from '../meta/customer.ts';
 import type { TwilioMessage, TwilioSender, WhatsappCustomer } from '../twilio.ts';
 import { customerOf as whatsappCustomer } from '../twilio/inbound.ts';
-import type { ConsoleOptions } from './console.ts';
+import type { ConsoleOptions } from './options.ts';
 
 /** One human on up to two channels; the name joins them. */
 export interface Owner {

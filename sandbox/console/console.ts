@@ -4,18 +4,9 @@ import { join } from 'node:path';
 import Router from '@koa/router';
 import Koa from 'koa';
 import { listen, paramOf } from '../listen.ts';
-import type { MetaSandbox } from '../meta.ts';
-import type { TwilioSandbox } from '../twilio.ts';
+import type { ConsoleOptions } from './options.ts';
 import { phoneRoutes } from './phone.ts';
 import { startPage } from './start-page.ts';
-
-export interface ConsoleOptions {
-  port?: number;
-  twilio: TwilioSandbox;
-  meta: MetaSandbox;
-  appUrl: () => string;
-  pipedriveUrl: string;
-}
 
 export interface ConsolePages {
   readonly url: string;

@@ -19,7 +19,7 @@ import {
   type Chat,
   type Owner,
 } from './chats.ts';
-import type { ConsoleOptions } from './console.ts';
+import type { ConsoleOptions } from './options.ts';
 
 const maxUpload = 16 * 1024 * 1024;
 

@@ -1,5 +1,5 @@
 // The console's start page: where everything is.
-import type { ConsoleOptions } from './console.ts';
+import type { ConsoleOptions } from './options.ts';
 
 export function startPage(options: ConsoleOptions): string {
   const links = [

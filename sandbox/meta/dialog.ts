@@ -1,6 +1,13 @@
 // The consent dialog as a page: who you are, which Pages, which permissions. Our own looks, nobody's logo.
-import type { Asked } from './login.ts';
 import type { MetaPerson, MetaState } from './state.ts';
+
+export interface Asked {
+  redirectUri: string;
+  state: string;
+  scopes: string[];
+  /** Login for Business: all permissions or none. */
+  configId: string | null;
+}
 
 const meanings: Readonly<Record<string, string>> = {
   pages_show_list: 'Show a list of the Pages you manage',

@@ -103,7 +103,7 @@ function tokenText(ctx: Context): string {
   return bearer ?? ctx.URL.searchParams.get('access_token') ?? '';
 }
 
-export function isAppToken(state: MetaState, text: string): boolean {
+function isAppToken(state: MetaState, text: string): boolean {
   return text === `${state.app.id}|${state.app.secret}`;
 }
 

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { paramOf, readBody } from '../listen.ts';
-import { dialogPage, refusalPage } from './dialog.ts';
+import { dialogPage, refusalPage, type Asked } from './dialog.ts';
 import { parseFields, cut, pageThrough } from './fields.ts';
 import { GraphError, invalid, missing, personOf, queryOf, requireAlive, requireAppToken, tokenOf } from './graph.ts';
 import { addressOf, newToken, type MetaPage, type MetaPerson, type MetaState, type MetaToken } from './state.ts';
 
-export const permissions = [
+const permissions = [
   'pages_show_list',
   'pages_messaging',
   'pages_manage_metadata',
@@ -52,14 +52,6 @@ export function dialogRoutes(router: Router, state: MetaState): void {
           }),
     );
   });
-}
-
-export interface Asked {
-  redirectUri: string;
-  state: string;
-  scopes: string[];
-  /** Login for Business: all permissions or none. */
-  configId: string | null;
 }
 
 /** What the dialog's address asks for, or why it is refused. */
@@ -213,7 +205,7 @@ function issue(
 }
 
 /** A Page token lives as long as the user token it came from; made from a long-lived one it has no end. */
-export function pageToken(state: MetaState, person: MetaPerson, page: MetaPage, from: MetaToken): MetaToken {
+function pageToken(state: MetaState, person: MetaPerson, page: MetaPage, from: MetaToken): MetaToken {
   const isLong = from.expiresAt - from.issuedAt > 24 * hourMs;
   const known = [...state.tokens.values()].find(
     (token) =>

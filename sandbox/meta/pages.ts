@@ -7,7 +7,7 @@ import { pictureOf } from './login.ts';
 import { addressOf, humanAt, type MetaHuman, type MetaPage, type MetaState } from './state.ts';
 
 /** Documented Page fields for Messenger (Webhooks; enumerated in the vendor's business SDK 24). */
-export const webhookFields = [
+const webhookFields = [
   'messages', 'messaging_postbacks', 'message_deliveries', 'message_reads', 'message_echoes', 'message_reactions',
   'message_edits', 'messaging_account_linking', 'messaging_feedback', 'messaging_game_plays', 'messaging_handovers',
   'messaging_optins', 'messaging_optouts', 'messaging_policy_enforcement', 'messaging_referrals', 'response_feedback',

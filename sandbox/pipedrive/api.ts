@@ -52,7 +52,7 @@ export function handle(state: State, endpoint: Endpoint) {
       spend(state, ctx, grant, endpoint.cost);
       if (!endpoint.scopes.some((scope) => grant.scopes.includes(scope)))
         throw new Refusal(403, 'Scope and URL mismatch');
-      const query = checkFields('query', ctx.query as Record<string, unknown>, endpoint.query ?? {});
+      const query = checkFields('query', ctx.query, endpoint.query ?? {});
       const body = endpoint.body ? checkFields('body', await readJson(ctx), endpoint.body) : {};
       noted.body = body;
       const missing = (endpoint.required ?? []).filter((field) => body[field] === undefined);

@@ -30,7 +30,3 @@ export function timeText(clock: Clock, ms = 0): string {
 export function later(time: string, ms: number): string {
   return new Date(Date.parse(time) + ms).toISOString();
 }
-
-export function timeOf(ms: number): string {
-  return new Date(ms).toISOString();
-}

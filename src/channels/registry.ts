@@ -1,6 +1,7 @@
 // The list of providers.
 import type { Send } from '../base/http.ts';
-import { createMessenger, type MessengerSettings } from './messenger/provider.ts';
+import { createMessenger } from './messenger/provider.ts';
+import type { MessengerSettings } from './messenger/settings.ts';
 import type { Providers } from './provider.ts';
 import { createWhatsapp } from './whatsapp/provider.ts';
 

@@ -47,6 +47,12 @@ const through: Partial<Record<(typeof tables)[number], string>> = {
 };
 
 export const eraseCompanies = defineTask('erase-companies', z.object({}), async (deps: EraseDeps) => {
+  await eraseDue(deps);
+  return { againInMs: hourMs };
+});
+
+/** Erases every company whose time has come. */
+export async function eraseDue(deps: EraseDeps): Promise<void> {
   const due = await deps.db.read((reader) =>
     reader.query<{ id: string }>('select id from company where erase_at is not null and erase_at <= ?', [
       timeText(deps.clock),
@@ -57,8 +63,7 @@ export const eraseCompanies = defineTask('erase-companies', z.object({}), async 
     for (const key of media) await deps.removeMedia(key);
     deps.log.info({ companyId: id }, 'company erased');
   }
-  return { againInMs: hourMs };
-});
+}
 
 async function eraseCompany(tx: Tx, companyId: string, now: string): Promise<string[]> {
   // A new install in this moment takes the deadline back.

@@ -4,9 +4,9 @@ import { timeText } from '../base/clock.ts';
 import { nearestLanguage } from '../base/texts.ts';
 import { UpstreamError } from '../base/errors.ts';
 import type { Tx } from '../db/database.ts';
-import { Company, Installation, User, type CompanyRow, type Flag } from '../db/tables.ts';
-import { authorizeUrl, exchangeCode, type Tokens } from '../pipedrive/oauth.ts';
-import { sealedTokens, type TokenDeps } from '../pipedrive/tokens.ts';
+import { Company, Installation, User, type CompanyRow, type Flag, type InstallationRow } from '../db/tables.ts';
+import { authorizeUrl, exchangeCode, revokeGrant, type Tokens } from '../pipedrive/oauth.ts';
+import { openRefreshToken, sealedTokens, type TokenDeps } from '../pipedrive/tokens.ts';
 import { audit } from './audit.ts';
 import { openState, ownPath, takeState } from './oauth-state.ts';
 import { openSession, type OpenedSession } from './session.ts';
@@ -196,4 +196,22 @@ export function uninstall(deps: InstallDeps, grant: { companyId: string; userId:
     ]);
     await deps.onLastUserGone(tx, grant.companyId);
   });
+}
+
+/**
+ * The operator removes a company: its grants are revoked at Pipedrive, its users signed out, and its data may be erased at
+ * once. Answers how many users had the app. Pipedrive wants every uninstall on our side to revoke (UNINST).
+ */
+export async function removeCompany(deps: InstallDeps, companyId: string): Promise<number> {
+  const installed = await deps.db.read((reader) =>
+    reader.query<InstallationRow>('select * from installation where company_id = ?', [companyId]),
+  );
+  for (const row of installed) {
+    await revokeGrant(deps, openRefreshToken(deps, row));
+    await uninstall(deps, row);
+  }
+  await deps.db.transaction((tx) =>
+    tx.query('update company set erase_at = ? where id = ?', [timeText(deps.clock), companyId]),
+  );
+  return installed.length;
 }

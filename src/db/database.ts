@@ -386,7 +386,7 @@ function createInsertGrouping(
   };
   return (table, row) =>
     new Promise((resolve, reject) => {
-      waiting.push({ table: table as unknown as EntitySchema<object>, row, resolve, reject });
+      waiting.push({ table: table, row, resolve, reject });
       if (!writing) void drain();
     });
 }

@@ -431,7 +431,7 @@ export const Session = table<SessionRow>('session', {
   createdAt: text,
   expiresAt: text,
 });
-export const TokenBudget = table<TokenBudgetRow>('token_budget', {
+const TokenBudget = table<TokenBudgetRow>('token_budget', {
   companyId: id,
   dailyLimit: maybeNumber,
   remaining: maybeNumber,
@@ -497,7 +497,7 @@ export const Conversation = table<ConversationRow>('conversation', {
   createdAt: text,
   updatedAt: text,
 });
-export const ReadMark = table<ReadMarkRow>('read_mark', {
+const ReadMark = table<ReadMarkRow>('read_mark', {
   conversationId: id,
   userId: id,
   companyId: text,
@@ -547,7 +547,7 @@ export const Attachment = table<AttachmentRow>('attachment', {
   createdAt: text,
 });
 export const ErasedMessage = table<ErasedMessageRow>('erased_message', { channelId: id, providerMessageHash: id });
-export const Link = table<LinkRow>('link', {
+const Link = table<LinkRow>('link', {
   id,
   companyId: text,
   conversationId: text,
@@ -562,7 +562,7 @@ export const Link = table<LinkRow>('link', {
   createdAt: text,
   removedAt: maybeText,
 });
-export const RecordRequest = table<RecordRequestRow>('record_request', {
+const RecordRequest = table<RecordRequestRow>('record_request', {
   companyId: id,
   id,
   conversationId: text,
@@ -659,4 +659,4 @@ export const tables: EntitySchema[] = [
   Change,
   Job,
   AuditEntry,
-] as unknown as EntitySchema[];
+];

@@ -29,9 +29,9 @@ export interface NoteMessage {
 }
 
 /** Pipedrive takes about 100,000 characters; escapes and its own sanitising need room. */
-export const maxNoteLength = 90_000;
+const maxNoteLength = 90_000;
 /** A message longer than this is cut into pieces, each a message to the notes. */
-export const maxPieceLength = 12_000;
+const maxPieceLength = 12_000;
 
 /** HTML of a whole note. */
 export function composeNote(header: NoteHeader, messages: readonly NoteMessage[]): string {
@@ -95,7 +95,7 @@ function textHtml(content: string): string {
 }
 
 /** Text that is text. Direction marks are isolated, so that a name cannot turn the line around it. */
-export function escapeHtml(value: string): string {
+function escapeHtml(value: string): string {
   const escaped = value.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
   return /[\u202a-\u202e\u2066-\u2069]/.test(escaped) ? escaped.replace(/[\u202a-\u202e\u2066-\u2069]/g, '') : escaped;
 }

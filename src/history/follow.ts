@@ -42,6 +42,6 @@ function messageToNote(happening: Happening): MessageRow | undefined {
   return undefined;
 }
 
-export function isSettled(message: Pick<MessageRow, 'status'>): boolean {
+function isSettled(message: Pick<MessageRow, 'status'>): boolean {
   return message.status !== 'queued' && message.status !== 'unknown';
 }

@@ -6,7 +6,7 @@ import { sha256 } from '../base/crypto.ts';
 import { UpstreamError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
-import type { Database, Reader, Tx } from '../db/database.ts';
+import type { Database, Tx } from '../db/database.ts';
 import { Note, NotedMessage, type LinkRow, type NoteRow } from '../db/tables.ts';
 import type { Changes } from '../inbox/changes.ts';
 import { defineTask, type Outcome } from '../jobs/queue.ts';
@@ -46,7 +46,7 @@ export const writeNote = defineTask(
         const done = await writeSome(deps, loaded);
         if (done) return undefined;
       } catch (error) {
-        return await waitOrFail(deps, loaded, error);
+        return waitOrFail(deps, loaded, error);
       }
     }
     return { againInMs: 1_000 };
@@ -259,7 +259,7 @@ async function remember(
 /** Everything that belongs into this link's notes stands in one (H9). */
 async function completeLink(deps: HistoryDeps, tx: Tx, loaded: LoadedLink): Promise<void> {
   // What arrived since we looked has its own job in this lane.
-  const left = await unwritten(tx as Reader, loaded, timeText(deps.clock), 'all');
+  const left = await unwritten(tx, loaded, timeText(deps.clock), 'all');
   if (left.length > 0) return;
   const link = await tx.one<LinkRow>(
     'update link set history_complete = 1 where id = ? and history_complete = 0 returning *',

@@ -115,4 +115,4 @@ async function keepUnreadable(
   });
 }
 
-export const unreadableEvent = 'unreadable-event';
+const unreadableEvent = 'unreadable-event';

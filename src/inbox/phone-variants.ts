@@ -2,7 +2,7 @@
 import { parsePhoneNumberFromString } from 'libphonenumber-js';
 
 /** The international numbers that reach the same phone as this one; the number itself comes first. Digits only. */
-export function samePhone(number: string): string[] {
+function samePhone(number: string): string[] {
   const parsed = parsePhoneNumberFromString(number.startsWith('+') ? number : `+${number}`);
   const digits = (parsed?.number ?? number).replace(/\D/g, '');
   return [...new Set([digits, ...otherForms(digits)])];

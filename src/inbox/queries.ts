@@ -174,10 +174,7 @@ async function userNames(reader: Reader, companyId: string): Promise<Map<string,
   return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
-export function sectionOf(
-  viewer: Pick<Viewer, 'userId'>,
-  row: Pick<ConversationRow, 'status' | 'assigneeId'>,
-): Section {
+function sectionOf(viewer: Pick<Viewer, 'userId'>, row: Pick<ConversationRow, 'status' | 'assigneeId'>): Section {
   if (row.status === 'closed') return 'closed';
   if (row.assigneeId === null) return 'unassigned';
   return row.assigneeId === viewer.userId ? 'mine' : 'others';

@@ -113,7 +113,7 @@ async function storeMessage(
     direction: inbound ? 'inbound' : 'outbound',
     authorKind: inbound ? 'contact' : 'external',
     authorId: inbound ? (found.contactId ?? conversation.contactId) : null,
-    authorName: inbound ? (found.contactName ?? nameOf(event)) : event.echo!.source,
+    authorName: inbound ? (found.contactName ?? nameOf(event)) : event.echo.source,
     kind: event.kind,
     text: event.text,
     status: inbound ? 'received' : 'sent',

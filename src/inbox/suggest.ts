@@ -51,7 +51,7 @@ export async function suggest(deps: LinkDeps, viewer: Viewer, conversationId: st
 }
 
 /** The same number first, then the same name; each person once, with his strongest reason. */
-export function rank(
+function rank(
   phone: string | null,
   name: string,
   byPhone: readonly FoundPerson[],

@@ -198,7 +198,7 @@ export function createWorker(deps: WorkerDeps): Worker {
           deps.log.debug({ ms }, 'job done');
           return true;
         } catch (error) {
-          return await fail(row, error);
+          return fail(row, error);
         }
       },
     );
@@ -264,7 +264,9 @@ export function createWorker(deps: WorkerDeps): Worker {
       wake();
       unlisten();
       await loop;
-      await Promise.race([Promise.all(running), deps.clock.sleep(graceMs)]);
+      const drained = new AbortController();
+      await Promise.race([Promise.all(running), deps.clock.sleep(graceMs, drained.signal)]);
+      drained.abort();
       clearInterval(renewals);
     },
     idle: async () => {

@@ -156,7 +156,7 @@ async function store(deps: DownloadDeps, answer: Download): Promise<Downloaded> 
 }
 
 /** Type and picture size, from the bytes alone. */
-export async function describeMedia(
+async function describeMedia(
   head: Buffer,
 ): Promise<{ contentType: string; width: number | null; height: number | null }> {
   const type = await fileTypeFromBuffer(head).catch(() => undefined);
@@ -204,7 +204,7 @@ for (const [net, bits] of [
 }
 
 /** Global unicast only: no loopback, private, link-local, shared, multicast, mapped, NAT64 or tunnelled address. */
-export function isPublic(ip: string): boolean {
+function isPublic(ip: string): boolean {
   if (isIP(ip) === 4) return !notPublic.check(ip, 'ipv4');
   return isIP(ip) === 6 && globalV6.check(ip, 'ipv6') && !tunnelled.check(ip, 'ipv6');
 }

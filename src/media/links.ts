@@ -39,7 +39,7 @@ export function createMediaLinks(deps: { secret: string; publicUrl: string; cloc
 /** A name that is safe in a header and an address on every system (F-01 to F-05). */
 export function safeFileName(name: string): string {
   const last = name.split(/[\\/]/).at(-1) ?? '';
-  // eslint-disable-next-line no-control-regex -- control characters are what must go
+
   const clean = last
     .replace(/[\u0000-\u001f\u007f"<>:|?*\u202a-\u202e\u2066-\u2069]/g, '')
     .replace(/^\.+/, '')

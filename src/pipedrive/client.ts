@@ -1,4 +1,6 @@
 // The vendor's SDK, sending through our HTTP door: tokens, budget and failures are minded here, once for all calls.
+import type * as v1 from 'pipedrive/v1';
+import type * as v2 from 'pipedrive/v2';
 import { timeText } from '../base/clock.ts';
 import { UpstreamError } from '../base/errors.ts';
 import { retryAfter, type IncomingResponse } from '../base/http.ts';
@@ -11,8 +13,8 @@ export interface PipedriveDeps extends TokenDeps {
   readonly metrics: Metrics;
 }
 
-type V1 = typeof import('pipedrive/v1');
-type V2 = typeof import('pipedrive/v2');
+type V1 = typeof v1;
+type V2 = typeof v2;
 type ApiClass<Api> = new (configuration: never) => Api;
 
 /** One user's access to his company's data. Made per piece of work. Answers are bodies, to be checked by whoever asks. */

@@ -41,7 +41,7 @@ export async function readNote(client: PipedriveClient, noteId: string): Promise
 export async function createNote(client: PipedriveClient, record: RecordRef, content: string): Promise<NoteContent> {
   const answer = await client.v1(
     (sdk) => sdk.NotesApi,
-    (api) => api.addNote({ AddNoteRequest: { content, ...reference(record) } as never }),
+    (api) => api.addNote({ AddNoteRequest: { content, ...reference(record) } }),
   );
   const note = oneShape.parse(answer).data;
   return { noteId: String(note.id), content: note.content ?? '' };
@@ -56,7 +56,7 @@ export async function updateNote(
   try {
     const answer = await client.v1(
       (sdk) => sdk.NotesApi,
-      (api) => api.updateNote({ id: Number(noteId), NoteRequest: { content } as never }),
+      (api) => api.updateNote({ id: Number(noteId), NoteRequest: { content } }),
     );
     const note = oneShape.parse(answer).data;
     return isActive(note) ? { noteId, content: note.content ?? '' } : 'gone';
@@ -77,7 +77,7 @@ export async function findNote(
   for (let page = 0; page < longestSearch; page += 1) {
     const answer = await client.v1(
       (sdk) => sdk.NotesApi,
-      (api) => api.getNotes({ ...reference(record), sort: 'add_time DESC', start: page * 50, limit: 50 } as never),
+      (api) => api.getNotes({ ...reference(record), sort: 'add_time DESC', start: page * 50, limit: 50 }),
     );
     const notes = z.object({ data: z.array(noteShape).nullish() }).parse(answer).data ?? [];
     const found = notes.find((note) => isActive(note) && note.content?.includes(mark));

@@ -26,7 +26,7 @@ export interface Tokens {
   readonly apiDomain: string;
 }
 
-export function redirectUri(settings: OauthSettings): string {
+function redirectUri(settings: OauthSettings): string {
   return `${settings.publicUrl}/oauth/callback`;
 }
 
@@ -97,7 +97,11 @@ function tokenFailure(response: IncomingResponse, refreshing: boolean): Upstream
   const { status } = response;
   if (status >= 500 || status === 429) return new UpstreamError('pipedrive', 'retry', { status, reason: 'oauth' });
   const body = response.json as { error?: unknown; message?: unknown } | null | undefined;
-  const words = `${String(body?.error ?? '')} ${String(body?.message ?? '')}`.toLowerCase().replaceAll('_', ' ');
+  const words = [body?.error, body?.message]
+    .filter((part) => typeof part === 'string')
+    .join(' ')
+    .toLowerCase()
+    .replaceAll('_', ' ');
   if (words.includes('invalid grant')) {
     return new UpstreamError('pipedrive', refreshing ? 'reconnect' : 'refused', { status, reason: 'invalid_grant' });
   }
@@ -105,7 +109,7 @@ function tokenFailure(response: IncomingResponse, refreshing: boolean): Upstream
 }
 
 /** Where the company's API is. Anything but https on a host of pipedrive.com is refused: our token would go there (O-17). */
-export function checkedApiDomain(value: string, replaced: boolean): string {
+function checkedApiDomain(value: string, replaced: boolean): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const sound =
     url !== undefined &&

@@ -76,6 +76,7 @@ export function sealedTokens(deps: Pick<TokenDeps, 'vault' | 'clock'>, grant: Gr
   };
 }
 
+/** The clear refresh token of a row, for Pipedrive's eyes only. */
 export function openRefreshToken(deps: Pick<TokenDeps, 'vault'>, row: InstallationRow): string {
   return deps.vault.open(row.sealedRefreshToken, place(row, 'refresh'));
 }

@@ -12,7 +12,7 @@ export interface ErrorAnswer {
 }
 
 /** What is answered for an error, in the given language. Unknown errors are logged here. */
-export function errorAnswer(log: Log, error: unknown, language: string): ErrorAnswer {
+function errorAnswer(log: Log, error: unknown, language: string): ErrorAnswer {
   if (error instanceof UserError && error.code in errorStatus) {
     return answer(error.code as ErrorCode, language, error.details);
   }

@@ -13,14 +13,14 @@ export interface OauthRouteDeps {
 }
 
 /** Cookies are named so that only this very host over https can set them, wherever that is possible. */
-export function cookieName(publicUrl: string, name: string): string {
+function cookieName(publicUrl: string, name: string): string {
   return publicUrl.startsWith('https:') ? `__Host-${name}` : name;
 }
 
 const browserCookie = 'browser';
 export const sessionCookie = 'session';
 
-export function setCookie(ctx: Context, publicUrl: string, name: string, value: string, maxAgeSeconds: number): void {
+function setCookie(ctx: Context, publicUrl: string, name: string, value: string, maxAgeSeconds: number): void {
   const secure = publicUrl.startsWith('https:') ? '; Secure' : '';
   const cookie = `${cookieName(publicUrl, name)}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAgeSeconds}${secure}`;
   ctx.append('Set-Cookie', cookie);
@@ -100,7 +100,7 @@ export async function uninstallCallback(deps: OauthRouteDeps, ctx: Context, body
   ctx.body = { success: true };
 }
 
-export function basicHeader(id: string, secret: string): string {
+function basicHeader(id: string, secret: string): string {
   return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
 }
 

@@ -8,7 +8,7 @@ export interface Page {
   readonly action?: { readonly href: string; readonly key: string };
 }
 
-export function escapeHtml(value: string): string {
+function escapeHtml(value: string): string {
   return value.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 

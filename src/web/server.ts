@@ -71,9 +71,10 @@ export function createHttpServer(deps: ServerDeps): Server {
   app.use(router.routes());
   app.use(router.allowedMethods());
   app.use(notFound());
+  const answer = app.callback();
   const server = createServer(
     { requestTimeout: 60_000, headersTimeout: 15_000, keepAliveTimeout: 65_000, maxHeaderSize: 32_768 },
-    app.callback(),
+    (request, response) => void answer(request, response),
   );
   return server;
 }
@@ -131,7 +132,7 @@ function securityHeaders(deps: ServerDeps) {
         `media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; ` +
         `base-uri 'none'; frame-ancestors ${ancestors}${secure}`,
     );
-    await protect(ctx as never, async () => {
+    await protect(ctx, async () => {
       ctx.set('Referrer-Policy', 'no-referrer');
       if (deps.publicUrl.startsWith('http:')) ctx.remove('Strict-Transport-Security');
       await next();

@@ -39,6 +39,11 @@ export interface World {
   readonly app: App;
   readonly url: string;
   readonly database: FreshDatabase;
+  /** The settings of the app, for another process beside it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Ends the app, and starts it again on what it left. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
   readonly company: Company;
   readonly admin: TestUser;
   readonly rep: TestUser;
@@ -74,7 +79,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const sandbox = await startSandbox({ appUrl: url, now: () => clock.ms() });
   const log: Record<string, unknown>[] = [];
   const expected: RegExp[] = [];
-  const config = readConfig({
+  const environment = {
     ...sandbox.env(),
     PORT: String(port),
     PUBLIC_URL: url,
@@ -84,17 +89,25 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     NOTE_MAX_WAIT_MS: '500',
     LOG_LEVEL: 'debug',
     ...options.environment,
-  });
-  const app = await createApp({
-    config,
-    clock,
-    log: createLog('debug', logInto(log)),
-    surfacesFolder: 'dist/ui',
-    mayCall: (target) => target.hostname === '127.0.0.1',
-  });
+  };
+  const config = readConfig(environment);
+  const build = () =>
+    createApp({
+      config,
+      clock,
+      log: createLog('debug', logInto(log)),
+      surfacesFolder: 'dist/ui',
+      mayCall: (target) => target.hostname === '127.0.0.1',
+    });
+  let app = await build();
   await app.start();
+  let isRunning = true;
+  const stop = async (): Promise<void> => {
+    if (isRunning) await app.stop();
+    isRunning = false;
+  };
   onTestFinished(async () => {
-    await app.stop();
+    await stop();
     await sandbox.stop();
     await database.remove();
     const surprises = log.filter(
@@ -115,9 +128,18 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   return {
     clock,
     sandbox,
-    app,
+    get app() {
+      return app;
+    },
     url,
     database,
+    environment,
+    stop,
+    start: async () => {
+      app = await build();
+      await app.start();
+      isRunning = true;
+    },
     company,
     admin,
     rep,

@@ -7,14 +7,14 @@ export type ProviderName = 'messenger' | 'whatsapp';
 const tints = 6;
 
 /** The same person has the same colour everywhere. */
-export function tintOf(id: string): number {
+function tintOf(id: string): number {
   let hash = 0;
   for (const letter of id) hash = (hash * 31 + letter.codePointAt(0)!) >>> 0;
   return hash % tints;
 }
 
 /** First and last word; one letter for one word; nothing for a number. */
-export function initials(name: string): string {
+function initials(name: string): string {
   const words = name.split(/[\s,&–-]+/u).filter((word) => /\p{L}/u.test(word));
   const letters = [words[0], words.length > 1 ? words.at(-1) : undefined].map((word) =>
     word ? [...word].find((letter) => /\p{L}/u.test(letter)) : undefined,

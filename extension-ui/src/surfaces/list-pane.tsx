@@ -10,7 +10,7 @@ import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useNow, useStore } from '../use-store.ts';
 
-export const sections: readonly Section[] = ['unassigned', 'mine', 'others', 'closed'];
+const sections: readonly Section[] = ['unassigned', 'mine', 'others', 'closed'];
 const searchWaitMs = 150;
 
 export interface ListPaneProps {

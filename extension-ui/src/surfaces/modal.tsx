@@ -8,8 +8,6 @@ import { show, startInFrame } from './start.tsx';
 void startInFrame(async ({ api, me, host, query }) => {
   const store = createStore(api, me);
   const id = query?.data.conversationId;
-  const users = await api.users().catch(() => undefined);
-  void users;
   try {
     const conversation = await api.conversation(id ?? 'none');
     await store.actions.start();

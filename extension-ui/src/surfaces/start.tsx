@@ -23,7 +23,7 @@ export function show(content: ComponentChildren): void {
 
 /** Inside Pipedrive: the signed token of the address opens the session, the host renews it. */
 export async function startInFrame(
-  draw: (started: Started) => void,
+  draw: (started: Started) => void | Promise<void>,
   size?: { height?: number; width?: number },
 ): Promise<void> {
   await loadTexts(pageLanguage());
@@ -47,7 +47,7 @@ export async function startInFrame(
     await loadTexts(me.user.language);
     // The inbox is drawn at once; the host may follow. A page that is opened without Pipedrive around it has none.
     const host = await Promise.race([hosting, new Promise<null>((resolve) => setTimeout(() => resolve(null), 3_000))]);
-    draw({ api, me, host, query });
+    await draw({ api, me, host, query });
   } catch (error) {
     explainStart(error, () => void startInFrame(draw, size));
   }

@@ -1,7 +1,7 @@
 // A thin Graph client: versioned paths, the token in a header, its proof beside it, failures by code and subcode.
 import { hmac } from '../../base/crypto.ts';
 import { UpstreamError } from '../../base/errors.ts';
-import type { MessengerDeps } from './provider.ts';
+import type { MessengerDeps } from './settings.ts';
 import { graphFailure } from './errors.ts';
 
 export interface GraphCall {
@@ -41,6 +41,6 @@ export async function graph(deps: MessengerDeps, call: GraphCall): Promise<Recor
 }
 
 /** `appsecret_proof` (Graph API: require app secret). */
-export function proof(appSecret: string, token: string): string {
+function proof(appSecret: string, token: string): string {
   return hmac('sha256', appSecret, token).toString('hex');
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ChannelAccess, HistoryMessage } from '../provider.ts';
 import { graph } from './graph.ts';
-import type { MessengerDeps } from './provider.ts';
+import type { MessengerDeps } from './settings.ts';
 
 const answerShape = z.object({
   data: z.array(

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UpstreamError } from '../../base/errors.ts';
 import type { ChannelAccess, MessengerPage } from '../provider.ts';
 import { graph } from './graph.ts';
-import type { MessengerDeps } from './provider.ts';
+import type { MessengerDeps } from './settings.ts';
 
 const needed = ['pages_show_list', 'pages_messaging', 'pages_manage_metadata', 'pages_read_engagement'];
 /** Without it, Pages of a business portfolio are missing from the list; asked for, not demanded. */
@@ -24,7 +24,7 @@ const subscribedFields = [
 ];
 const maxPages = 40;
 
-export function redirectUri(deps: Pick<MessengerDeps, 'publicUrl'>): string {
+function redirectUri(deps: Pick<MessengerDeps, 'publicUrl'>): string {
   return `${deps.publicUrl}/oauth/meta/callback`;
 }
 

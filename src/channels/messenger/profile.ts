@@ -2,7 +2,7 @@
 import { UpstreamError } from '../../base/errors.ts';
 import type { ChannelAccess, Profile } from '../provider.ts';
 import { graph } from './graph.ts';
-import type { MessengerDeps } from './provider.ts';
+import type { MessengerDeps } from './settings.ts';
 
 export async function readProfile(deps: MessengerDeps, channel: ChannelAccess, psid: string): Promise<Profile> {
   try {

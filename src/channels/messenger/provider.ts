@@ -1,28 +1,11 @@
 // Facebook Messenger for Pages, put together from its parts.
-import type { Send } from '../../base/http.ts';
 import type { MediaRules, MessengerProvider } from '../provider.ts';
 import { recentMessages } from './history.ts';
 import { authorizeUrl, finishLogin, subscribe, unsubscribe } from './login.ts';
 import { readProfile } from './profile.ts';
 import { sendMessage } from './send.ts';
+import type { MessengerDeps } from './settings.ts';
 import { answerHandshake, parseWebhook, verifyWebhook } from './webhook.ts';
-
-export interface MessengerSettings {
-  readonly appId: string;
-  readonly appSecret: string;
-  readonly verifyToken: string;
-  readonly graphUrl: string;
-  readonly graphVersion: string;
-  readonly loginUrl: string;
-  readonly loginConfigId: string | null;
-  /** Whether Meta granted the feature Human Agent: 7 days instead of 24 hours. */
-  readonly humanAgent: boolean;
-}
-
-export interface MessengerDeps extends MessengerSettings {
-  readonly send: Send;
-  readonly publicUrl: string;
-}
 
 const hourMs = 3_600_000;
 const mediaHosts = ['fbcdn.net', 'fbsbx.com', 'facebook.com'];

@@ -2,7 +2,7 @@
 import { UpstreamError } from '../../base/errors.ts';
 import type { Accepted, ChannelAccess, OutboundMessage } from '../provider.ts';
 import { graph } from './graph.ts';
-import type { MessengerDeps } from './provider.ts';
+import type { MessengerDeps } from './settings.ts';
 import { metadataPrefix } from './webhook.ts';
 
 const dayMs = 24 * 3_600_000;

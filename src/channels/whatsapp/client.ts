@@ -2,7 +2,7 @@
 import type { Twilio } from 'twilio';
 import type { ChannelAccess } from '../provider.ts';
 import { twilioFailure } from './errors.ts';
-import type { WhatsappSettings } from './provider.ts';
+import type { WhatsappSettings } from './settings.ts';
 
 export interface TwilioAccount {
   readonly accountSid: string;

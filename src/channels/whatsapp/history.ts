@@ -2,7 +2,7 @@
 import type { ChannelAccess, HistoryMessage } from '../provider.ts';
 import { accountOf, twilioClient } from './client.ts';
 import { failureCode } from './errors.ts';
-import type { WhatsappSettings } from './provider.ts';
+import type { WhatsappSettings } from './settings.ts';
 
 export async function recentMessages(
   settings: WhatsappSettings,

@@ -1,7 +1,7 @@
 // Where a WhatsApp attachment may be fetched from, and which address alone sees our credentials (Media resource).
 import type { ChannelAccess, MediaRules } from '../provider.ts';
 import { accountOf, basic } from './client.ts';
-import type { WhatsappSettings } from './provider.ts';
+import type { WhatsappSettings } from './settings.ts';
 
 const mediaPath = /^\/2010-04-01\/Accounts\/(AC[0-9a-f]{32})\/Messages\/(SM|MM)[0-9a-f]{32}\/Media\/ME[0-9a-f]{32}$/i;
 const withoutCredentials = ['mms.twiliocdn.com', 'media.twiliocdn.com'];

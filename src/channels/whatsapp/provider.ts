@@ -1,18 +1,11 @@
 // WhatsApp by Twilio, put together from its parts.
-import type { Send } from '../../base/http.ts';
 import type { WhatsappProvider } from '../provider.ts';
 import { recentMessages } from './history.ts';
 import { mediaRules } from './media.ts';
 import { sendMessage } from './send.ts';
+import type { WhatsappSettings } from './settings.ts';
 import { checkCredentials, listSenders, setWebhooks } from './setup.ts';
 import { claimWebhook, parseWebhook, verifyWebhook } from './webhook.ts';
-
-export interface WhatsappSettings {
-  readonly send: Send;
-  readonly publicUrl: string;
-  /** Replaces the origin of api., content. and messaging.twilio.com; stand-ins only. */
-  readonly apiUrl: string | null;
-}
 
 const dayMs = 24 * 3_600_000;
 

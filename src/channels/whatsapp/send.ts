@@ -2,7 +2,7 @@
 import { UpstreamError } from '../../base/errors.ts';
 import type { Accepted, ChannelAccess, OutboundMessage } from '../provider.ts';
 import { accountOf, twilioClient } from './client.ts';
-import type { WhatsappSettings } from './provider.ts';
+import type { WhatsappSettings } from './settings.ts';
 
 export async function sendMessage(
   settings: WhatsappSettings,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UpstreamError } from '../../base/errors.ts';
 import type { WebhookSetup, WhatsappSender } from '../provider.ts';
 import { twilioClient, type TwilioAccount } from './client.ts';
-import type { WhatsappSettings } from './provider.ts';
+import type { WhatsappSettings } from './settings.ts';
 
 const accountShape = z.object({ friendlyName: z.string().nullish(), status: z.string() });
 

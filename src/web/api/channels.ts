@@ -11,7 +11,6 @@ import {
   listSenders,
   startMessengerLogin,
   type ConnectDeps,
-  type WhatsappInput,
 } from '../../inbox/connect.ts';
 import { noContent, ok, type Handlers } from '../handler.ts';
 
@@ -31,7 +30,7 @@ export function channelCalls(deps: ConnectDeps): Handlers {
       return ok({ data, nextCursor: null });
     },
     connectWhatsapp: async ({ viewer, body }) => {
-      const channel = await connectWhatsapp(deps, viewer, body as WhatsappInput);
+      const channel = await connectWhatsapp(deps, viewer, body);
       return { status: 201, body: await shape(viewer, channel.id) };
     },
     listPages: async ({ viewer, query }) => {

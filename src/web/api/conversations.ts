@@ -67,7 +67,7 @@ export function conversationCalls({ inbox, reading, presence }: ConversationCall
       ok(
         await db.read(async (reader) => {
           const { id } = await conversationFor(reader, viewer, params.id!);
-          return listTimeline(reader, viewer, id, query as { limit: number; cursor?: string });
+          return listTimeline(reader, viewer, id, query);
         }),
       ),
   };

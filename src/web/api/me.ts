@@ -5,13 +5,7 @@ import type { Viewer } from '../../companies/access.ts';
 import { audit } from '../../companies/audit.ts';
 import { setAvailability } from '../../companies/availability.ts';
 import { endSession, sessionFromSignedToken, type SessionDeps } from '../../companies/session.ts';
-import {
-  changeSettings,
-  parseNotifications,
-  parseSettings,
-  readSettings,
-  type CompanySettings,
-} from '../../companies/settings.ts';
+import { changeSettings, parseNotifications, parseSettings, readSettings } from '../../companies/settings.ts';
 import type { CompanyRow, UserRow } from '../../db/tables.ts';
 import type { InboxDeps } from '../../inbox/deps.ts';
 import { budgetOf } from '../../pipedrive/client.ts';
@@ -57,9 +51,9 @@ export function meCalls(deps: MeCallDeps): Handlers {
     changeSettings: async ({ viewer, body }) =>
       ok(
         await db.transaction(async (tx) => {
-          const settings = await changeSettings(tx, viewer, body as Partial<CompanySettings>);
+          const settings = await changeSettings(tx, viewer, body);
           const { companyId, userId } = viewer;
-          await audit(inbox, tx, { companyId, userId, act: 'settings_changed', details: body as object });
+          await audit(inbox, tx, { companyId, userId, act: 'settings_changed', details: body });
           return settings;
         }),
       ),

@@ -19,7 +19,7 @@ export function messageCalls(deps: { inbox: InboxDeps; reading: MessageDeps }): 
       ok(
         await inbox.db.read(async (reader) => {
           const { id } = await conversationFor(reader, viewer, params.id!);
-          return listMessages(reader, reading, viewer, id, query as { limit: number; before?: string });
+          return listMessages(reader, reading, viewer, id, query);
         }),
       ),
     sendMessage: async ({ viewer, params, body }) => {

@@ -1,0 +1,11 @@
+// What the console shows and plays with.
+import type { MetaSandbox } from '../meta.ts';
+import type { TwilioSandbox } from '../twilio.ts';
+
+export interface ConsoleOptions {
+  port?: number;
+  twilio: TwilioSandbox;
+  meta: MetaSandbox;
+  appUrl: () => string;
+  pipedriveUrl: string;
+}
