@@ -145,6 +145,7 @@ function claimFile(path: string): () => void {
 }
 
 async function openPostgres(options: DatabaseOptions): Promise<Database> {
+  let closing = false;
   const source = new DataSource({
     type: 'postgres',
     url: options.url,
@@ -154,7 +155,8 @@ async function openPostgres(options: DatabaseOptions): Promise<Database> {
     poolSize: options.poolSize ?? 12,
     connectTimeoutMS: 3_000,
     // Without a listener a restart of the server ends this process.
-    poolErrorHandler: () => options.log.warn('a database connection broke'),
+    // While closing, the server may be quicker to hang up than the pool.
+    poolErrorHandler: () => void (closing || options.log.warn('a database connection broke')),
     extra: { connectionTimeoutMillis: 3_000, keepAlive: true, options: '-c synchronous_commit=on' },
   } satisfies DataSourceOptions);
   try {
@@ -188,6 +190,7 @@ async function openPostgres(options: DatabaseOptions): Promise<Database> {
     },
     listen: wires.listen,
     close: async () => {
+      closing = true;
       await wires.close();
       await source.destroy();
     },

@@ -61,7 +61,11 @@ const idShape = /^[\w:.-]{1,100}$/;
 
 export function createHttpServer(deps: ServerDeps): Server {
   const app = new Koa();
-  app.on('error', (error: unknown) => deps.log.warn({ err: error }, 'a response failed'));
+  app.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever asked has gone away: his right, and nobody's fault.
+    const left = error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.code === 'ECONNRESET' || error.code === 'EPIPE';
+    deps.log[left ? 'debug' : 'warn']({ err: error }, 'a response failed');
+  });
   app.use(intake(deps));
   app.use(surroundings(deps));
   app.use(securityHeaders(deps));
