@@ -59,6 +59,29 @@ describe.each(bothDatabases)('on %s', (database) => {
   }, 60_000);
 });
 
+test('however long a thread is, only the thread scrolls: list and header stay in sight', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+  for (let index = 1; index <= 30; index += 1) await customer.writes(`Roof ${index}`, { to: number });
+  const { id } = await here.admin.conversationWith('Hannah');
+  await here.admin.sends(id, 'That is a big house');
+  await here.settled();
+  const page = await openPage(browser);
+  const inbox = await openWindow(here, here.admin, page);
+
+  await inbox.getByRole('link', { name: /Hannah/ }).click();
+  await inbox.getByRole('log').getByText('That is a big house').waitFor();
+
+  const hidden = (element: Element) => element.scrollHeight - element.clientHeight;
+  expect(await inbox.getByRole('log').evaluate(hidden)).toBeGreaterThan(0);
+  expect(await inbox.locator('.surface').evaluate(hidden)).toBe(0);
+  // Whoever moves the focus, or asks for an element to be shown, must not push the list's head out of the window.
+  await inbox.locator('.surface').evaluate((element) => element.scrollBy(0, 500));
+  const top = (element: Element) => element.getBoundingClientRect().top;
+  expect(await inbox.getByRole('searchbox').evaluate(top)).toBeGreaterThanOrEqual(0);
+}, 60_000);
+
 test('what one rep does, the other sees: assigning, typing, closing; in Swedish and English', async () => {
   const here = await world();
   const { page: facebook } = await here.messenger();
