@@ -180,7 +180,11 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     start: async () => {
       // Nobody else works on an embedded database: what a dead process held is free at once.
       if (db.kind === 'sqlite') await db.transaction((tx) => releaseLeases(tx));
-      await db.transaction((tx) => queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' }));
+      await db.transaction(async (tx) => {
+        await queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' });
+        // The hourly one of an earlier start keeps its time: what fell due since then is not to wait for it (A3).
+        await queue.enqueue(tx, eraseCompanies, { once: true }, { key: 'start' });
+      });
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
         server.listen(config.port, config.host, () => resolve());

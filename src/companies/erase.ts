@@ -46,10 +46,14 @@ const through: Partial<Record<(typeof tables)[number], string>> = {
   erased_message: 'channel_id in (select id from channel where company_id = ?)',
 };
 
-export const eraseCompanies = defineTask('erase-companies', z.object({}), async (deps: EraseDeps) => {
-  await eraseDue(deps);
-  return { againInMs: hourMs };
-});
+export const eraseCompanies = defineTask(
+  'erase-companies',
+  z.object({ once: z.boolean().optional() }),
+  async (deps: EraseDeps, { once }) => {
+    await eraseDue(deps);
+    return once ? undefined : { againInMs: hourMs };
+  },
+);
 
 /** Erases every company whose time has come. */
 export async function eraseDue(deps: EraseDeps): Promise<void> {
