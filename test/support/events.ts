@@ -4,6 +4,8 @@ export interface StreamedEvent {
   readonly number: number | null;
   readonly name: string;
   readonly data: Record<string, unknown>;
+  /** When it arrived, by the monotonic clock (ms). */
+  readonly at: number;
 }
 
 export interface EventClient {
@@ -55,5 +57,6 @@ function parse(block: string): StreamedEvent | undefined {
     number: id === undefined ? null : Number(id),
     name,
     data: JSON.parse(fields.get('data')!) as Record<string, unknown>,
+    at: performance.now(),
   };
 }

@@ -1,0 +1,51 @@
+// Servers as processes of their own, and what they take of the machine.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+
+export interface Server {
+  readonly url: string;
+  /** Resident memory in MB. */
+  memory(): number;
+  stop(): Promise<void>;
+}
+
+export async function startServer(entry: string, environment: Record<string, string>, ready: string): Promise<Server> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(process.execPath, [entry], {
+    env: { PATH: process.env.PATH, ...environment, PORT: String(port), PUBLIC_URL: url },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const answer = await fetch(url + ready).catch(() => null);
+    if (answer) break;
+    if (Date.now() > end || child.exitCode !== null) throw new Error(`${entry} did not start`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return { url, memory: () => memoryOf(child), stop: () => stop(child) };
+}
+
+function memoryOf(child: ChildProcess): number {
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024);
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await gone;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

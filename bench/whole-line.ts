@@ -1,0 +1,142 @@
+// The whole line in one process: webhook, conversation, message, change, event on an open stream, at a steady rate.
+import { createHmac } from 'node:crypto';
+import { Agent, setGlobalDispatcher } from 'undici';
+import { installFor } from '../sandbox/demo/rep.ts';
+import { startSandbox } from '../sandbox/sandbox.ts';
+import { openEvents } from '../test/support/events.ts';
+import { freePort, startServer } from './processes.ts';
+
+export interface WholeLineOptions {
+  readonly databaseUrl: string;
+  readonly mediaFolder: string;
+  readonly perSecond: number;
+  readonly seconds: number;
+  /** Messages that stand in the database, to hold against what was acknowledged. */
+  readonly count: () => Promise<number>;
+}
+
+const contacts = 400;
+
+/** Prints what was sustained. Throws when something was refused or is missing. */
+export async function measureWholeLine(options: WholeLineOptions): Promise<void> {
+  setGlobalDispatcher(new Agent({ connections: 64, keepAliveTimeout: 30_000 }));
+  const sandbox = await startSandbox({ appUrl: `http://127.0.0.1:${await freePort()}`, now: Date.now });
+  const environment = {
+    ...sandbox.env(),
+    DATABASE_URL: options.databaseUrl,
+    MEDIA_URL: `file:${options.mediaFolder}`,
+    LOG_LEVEL: 'warn',
+  };
+  const server = await startServer('dist/main.js', environment, '/health/ready');
+  sandbox.setAppUrl(server.url);
+  try {
+    const idle = server.memory();
+    const company = sandbox.pipedrive.addCompany({ name: 'Nordtak Solar', domain: 'nordtak' });
+    const rep = await installFor(sandbox, sandbox.pipedrive.addUser(company, { name: 'Erik Lund', admin: true }));
+    const account = sandbox.twilio.addAccount({ name: 'Nordtak' });
+    const number = '+46700000001';
+    sandbox.twilio.addSender(account, number, { name: 'WhatsApp Gothenburg' });
+    await rep.call('POST', '/api/channels/whatsapp', {
+      accountSid: account.sid,
+      authToken: account.authToken,
+      sender: number,
+    });
+    const { token } = await session(server.url, sandbox.pipedrive.signedToken(rep.user));
+    const stream = openEvents(server.url, token);
+
+    const sentAt = new Map<string, number>();
+    const inFlight: Promise<void>[] = [];
+    let refused = 0;
+    const begun = performance.now();
+    const total = options.perSecond * options.seconds;
+    for (let index = 0; index < total; index += 1) {
+      const due = begun + (index * 1_000) / options.perSecond;
+      const early = due - performance.now();
+      if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
+      const text = `bench ${index}`;
+      sentAt.set(text, performance.now());
+      inFlight.push(
+        send(server.url, account, `whatsapp:${number}`, index, text).then((status) => {
+          if (status !== 200) refused += 1;
+        }),
+      );
+    }
+    await Promise.all(inFlight);
+    const acknowledgedAfter = (performance.now() - begun) / 1_000;
+    const seen = new Map<string, number>();
+    let read = 0;
+    const end = performance.now() + 60_000;
+    while (seen.size < total && performance.now() < end) {
+      for (; read < stream.events.length; read += 1) {
+        const { name, data, at } = stream.events[read]!;
+        const text = (data as { message?: { text?: string } }).message?.text;
+        if (name === 'message.changed' && text !== undefined && !seen.has(text)) seen.set(text, at);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const doneAfter = (performance.now() - begun) / 1_000;
+    stream.close();
+    const waits = [...seen].map(([text, at]) => at - sentAt.get(text)!).sort((left, right) => left - right);
+    const at = (share: number): number =>
+      Math.round(waits[Math.min(waits.length - 1, Math.floor(waits.length * share))]!);
+    const stored = await options.count();
+    console.log(
+      `${total} messages of ${contacts} contacts sent at ${options.perSecond}/s: acknowledged in ${acknowledgedAfter.toFixed(1)} s, ` +
+        `all on the stream after ${doneAfter.toFixed(1)} s = ${Math.round(total / doneAfter)}/s`,
+    );
+    console.log(`webhook to event   p50 ${at(0.5)} ms   p95 ${at(0.95)} ms   p99 ${at(0.99)} ms   worst ${at(1)} ms`);
+    console.log(`memory      ${idle} MB idle, ${server.memory()} MB after the load`);
+    if (refused > 0 || seen.size !== total || stored !== total) {
+      throw new Error(`${refused} refused, ${seen.size} of ${total} seen, ${stored} stored`);
+    }
+  } finally {
+    await server.stop();
+    await sandbox.stop();
+  }
+}
+
+async function session(url: string, signedToken: string): Promise<{ token: string }> {
+  const answer = await fetch(`${url}/api/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token: signedToken }),
+  });
+  return (await answer.json()) as { token: string };
+}
+
+async function send(
+  url: string,
+  account: { readonly sid: string; readonly authToken: string },
+  to: string,
+  number: number,
+  text: string,
+): Promise<number> {
+  const contact = String(46_710_000_000 + (number % contacts));
+  const params: Record<string, string> = {
+    MessageSid: `SM${number.toString(16).padStart(32, '0')}`,
+    AccountSid: account.sid,
+    From: `whatsapp:+${contact}`,
+    To: to,
+    Body: text,
+    NumMedia: '0',
+    ProfileName: `Customer ${number % contacts}`,
+    WaId: contact,
+    MessageType: 'text',
+    SmsStatus: 'received',
+    ApiVersion: '2010-04-01',
+  };
+  const address = `${url}/webhooks/twilio`;
+  const signed = Object.keys(params)
+    .sort()
+    .reduce((all, name) => all + name + params[name], address);
+  const answer = await fetch(address, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      'x-twilio-signature': createHmac('sha1', account.authToken).update(signed).digest('base64'),
+    },
+    body: new URLSearchParams(params).toString(),
+  });
+  await answer.arrayBuffer();
+  return answer.status;
+}
