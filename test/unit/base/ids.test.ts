@@ -40,7 +40,7 @@ test('ids still rise when one millisecond has more of them than its counter can 
 test('an id carries the time it was made', async () => {
   const last = millisecondsOf(newId());
   // Earlier tests ran ahead of the clock; let it come past them.
-  const before = await until(() => Date.now() > last + 5 && Date.now(), 'the clock');
+  const before = await until(() => (Date.now() > last + 5 ? Date.now() : 0), 'the clock');
 
   const made = millisecondsOf(newId());
 
