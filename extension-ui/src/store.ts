@@ -644,6 +644,7 @@ function localMessage(state: State, conversation: Conversation, clientMessageId:
     kind: 'text',
     text,
     reactions: [],
+    details: null,
     attachments: [],
     replyTo: null,
     status: 'queued',

@@ -49,6 +49,35 @@ interface EventBase {
   readonly at: string | null;
 }
 
+/** What a message holds beyond its text and files. Each part is there only when the provider brought it. */
+export interface MessageDetails {
+  readonly location?: {
+    readonly latitude: number;
+    readonly longitude: number;
+    readonly name?: string;
+    readonly address?: string;
+  };
+  readonly contacts?: readonly { readonly name: string; readonly phones: readonly string[] }[];
+  /** A shared post, link preview or the like. */
+  readonly shared?: { readonly title?: string; readonly url?: string };
+  readonly forwarded?: true;
+  /** The contact changed its text after sending. */
+  readonly edited?: true;
+  /** The ad or link the contact came from. */
+  readonly referral?: {
+    readonly source: string;
+    readonly title?: string;
+    readonly body?: string;
+    readonly url?: string;
+  };
+  /** The template an outbound message was made of. */
+  readonly template?: {
+    readonly id: string;
+    readonly name: string;
+    readonly variables: Readonly<Record<string, string>>;
+  };
+}
+
 /** The contact wrote, or an outbound message was reported back to us (`echo`). */
 export interface MessageEvent extends EventBase {
   readonly type: 'message';
@@ -57,6 +86,7 @@ export interface MessageEvent extends EventBase {
   readonly kind: MessageKind;
   readonly text: string;
   readonly media: readonly RemoteMedia[];
+  readonly details: MessageDetails | null;
   readonly replyToProviderId: string | null;
   /** Null for what the contact wrote. */
   readonly echo: {
@@ -87,6 +117,24 @@ export interface StatusEvent extends EventBase {
   readonly failure: SendFailure | null;
 }
 
+/** A reaction to a message, given or taken back. */
+export interface ReactionEvent extends EventBase {
+  readonly type: 'reaction';
+  readonly contact: Party;
+  readonly targetProviderId: string;
+  /** Null when it was taken back. */
+  readonly emoji: string | null;
+  readonly by: 'contact' | 'channel';
+}
+
+/** The contact changed the text of a message. */
+export interface EditEvent extends EventBase {
+  readonly type: 'edit';
+  readonly contact: Party;
+  readonly targetProviderId: string;
+  readonly text: string;
+}
+
 /** Something we know but do nothing about, counted under `reason`. */
 export interface IgnoredEvent extends EventBase {
   readonly type: 'ignored';
@@ -102,7 +150,7 @@ export interface UnreadableEvent {
   readonly raw: string;
 }
 
-export type InboundEvent = MessageEvent | StatusEvent | IgnoredEvent | UnreadableEvent;
+export type InboundEvent = MessageEvent | StatusEvent | ReactionEvent | EditEvent | IgnoredEvent | UnreadableEvent;
 
 /** A webhook as it came in. */
 export interface WebhookRequest {
@@ -128,12 +176,20 @@ export interface OutboundAttachment {
   readonly bytes: () => Promise<Buffer>;
 }
 
+export interface OutboundTemplate {
+  readonly id: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
 export interface OutboundMessage {
   /** Our message id; travels along so that an echo or a status can name it. */
   readonly messageId: string;
   readonly to: string;
   readonly text: string;
+  /** One file at most: what takes several is stored and sent as several messages. */
   readonly attachment: OutboundAttachment | null;
+  /** Goes instead of text and attachment. */
+  readonly template: OutboundTemplate | null;
   readonly replyToProviderId: string | null;
   /** When the contact last opened the window (ISO text), for providers that must say how they reply. */
   readonly windowOpenedAt: string | null;
@@ -156,6 +212,36 @@ export interface HistoryMessage {
   readonly failure: SendFailure | null;
 }
 
+export interface HistoryRequest {
+  /** ISO text; null for as far back as `conversations` and `messages` allow. */
+  readonly since: string | null;
+  /** From the page before; null for the first. Opaque to callers. */
+  readonly cursor: string | null;
+  /** How many conversations, and messages of each, are wanted in all. */
+  readonly conversations: number;
+  readonly messages: number;
+}
+
+/** A part of what the provider remembers, as the events that webhooks would have brought. */
+export interface HistoryPage {
+  readonly events: readonly (MessageEvent | StatusEvent)[];
+  /** Null when this was the last. */
+  readonly next: string | null;
+  /** For the progress shown: conversations gone through so far, and of how many, if that is known. */
+  readonly done: number;
+  readonly total: number | null;
+}
+
+export interface Template {
+  readonly id: string;
+  readonly name: string;
+  readonly language: string;
+  /** What the customer will read, with `{{1}}` or `{{name}}` where variables go. */
+  readonly body: string;
+  /** Every one is required. */
+  readonly variables: readonly { readonly name: string; readonly example: string | null }[];
+}
+
 export interface Profile {
   readonly name: string | null;
   readonly avatarUrl: string | null;
@@ -166,8 +252,18 @@ export interface Capabilities {
   readonly replyWindowMs: number;
   /** Longest text, in UTF-16 units as the provider counts. */
   readonly maxText: number;
-  readonly attachments: boolean;
+  /** What files may be sent; null for none. */
+  readonly attachments: AttachmentRules | null;
   readonly templates: boolean;
+}
+
+export interface AttachmentRules {
+  /** Largest size in bytes and content types of each kind; a type that is in none is refused. */
+  readonly kinds: Partial<
+    Readonly<Record<MediaKind, { readonly maxBytes: number; readonly types: readonly string[] }>>
+  >;
+  /** Kinds that a text may travel with; with all others the text goes as a message of its own. */
+  readonly captions: readonly MediaKind[];
 }
 
 /** Where a media download may go and which credentials its first host gets (C6). */
@@ -193,6 +289,10 @@ export interface Provider {
   recentMessages(channel: ChannelAccess, contactAddress: string, since: string): Promise<HistoryMessage[]>;
   /** Name and picture, or nulls when the provider refuses; throws UpstreamError when asking again may help. */
   profile?(channel: ChannelAccess, contactAddress: string): Promise<Profile>;
+  /** What the provider remembers of this channel, newest conversations first (C2, C13). */
+  history?(channel: ChannelAccess, request: HistoryRequest): Promise<HistoryPage>;
+  /** Approved templates. */
+  templates?(channel: ChannelAccess): Promise<Template[]>;
   /** Stops the provider from sending us webhooks of this channel. */
   disconnect?(channel: ChannelAccess): Promise<void>;
 }

@@ -206,6 +206,8 @@ export interface MessageRow {
   replyToProviderId: string | null;
   /** JSON list of `{emoji, by}`. */
   reactions: string;
+  /** JSON of `MessageDetails` (channels/provider.ts), or null. */
+  details: string | null;
   /** Order by arrival among the inbound ones of its conversation; null for outbound. */
   inboundNumber: number | null;
   /** The event as it came, for kinds we cannot show. */
@@ -232,6 +234,8 @@ export interface AttachmentRow {
   size: number | null;
   width: number | null;
   height: number | null;
+  /** Length of sound or film. */
+  durationMs: number | null;
   state: 'pending' | 'ready' | 'failed';
   /** Where the provider has it; may be a signed link, so never shown or logged. */
   sourceUrl: string | null;
@@ -522,6 +526,7 @@ export const Message = table<MessageRow>('message', {
   clientMessageId: maybeText,
   replyToProviderId: maybeText,
   reactions: text,
+  details: maybeText,
   inboundNumber: maybeNumber,
   raw: maybeText,
   createdAt: text,
@@ -540,6 +545,7 @@ export const Attachment = table<AttachmentRow>('attachment', {
   size: maybeNumber,
   width: maybeNumber,
   height: maybeNumber,
+  durationMs: maybeNumber,
   state: text,
   sourceUrl: maybeText,
   mediaKey: maybeText,

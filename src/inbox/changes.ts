@@ -19,6 +19,12 @@ export interface Actor {
 }
 export const theApp: Actor = { kind: 'app', id: null, name: '' };
 
+/**
+ * How a message came to us: by a webhook; by a look at the provider's history for what no webhook brought; or with the
+ * import of what was before the channel was connected, which tells nobody, writes no notes and opens nothing (C13).
+ */
+export type MessageOrigin = 'webhook' | 'reconciled' | 'imported';
+
 /** Something that happened. `conversation` and `message` are as they are after it. */
 export type Happening =
   | {
@@ -26,6 +32,7 @@ export type Happening =
       readonly conversation: ConversationRow;
       readonly message: MessageRow;
       readonly reopened: boolean;
+      readonly origin: MessageOrigin;
     }
   | {
       readonly kind: 'message.queued';

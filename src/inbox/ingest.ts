@@ -53,7 +53,7 @@ export const ingest = defineBatchTask('ingest', webhookShape, async (deps: Inbox
         } else if (event.type === 'status') {
           statuses.push({ payload: { channelId: channel.id, event, receivedAt }, lane: null, correlationId });
         } else {
-          deps.metrics.ignoredEvents.inc({ provider, reason: event.reason });
+          deps.metrics.ignoredEvents.inc({ provider, reason: event.type === 'ignored' ? event.reason : event.type });
         }
       }
       await item.job.done(tx);

@@ -94,6 +94,7 @@ async function messageShapes(
     kind: row.kind,
     text: row.text,
     reactions: JSON.parse(row.reactions) as Message['reactions'],
+    details: row.details === null ? null : (JSON.parse(row.details) as Message['details']),
     attachments: attachments.filter((found) => found.messageId === row.id).map((found) => attachmentShape(deps, found)),
     replyTo: quotedBy(viewer, row, quoted),
     status: row.status,
@@ -120,6 +121,7 @@ function attachmentShape(deps: MessageDeps, row: AttachmentRow): Message['attach
     size: row.size,
     width: row.width,
     height: row.height,
+    duration: row.durationMs === null ? null : row.durationMs / 1_000,
     state: row.state,
     url: row.state === 'ready' ? deps.mediaLink(row, 'browser') : null,
   };

@@ -124,6 +124,7 @@ async function storeMessage(
     replyToProviderId: event.replyToProviderId,
     reactions: '[]',
     inboundNumber: inbound ? conversation.inboundCount : null,
+    details: event.details === null ? null : JSON.stringify(event.details),
     raw: event.kind === 'text' || event.kind === 'image' ? null : event.raw,
     createdAt,
     sentAt: inbound ? null : createdAt,
@@ -145,7 +146,7 @@ async function storeMessage(
   } else if (reopened) {
     await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: 'reopened', by: theApp });
   }
-  await deps.changes.record(tx, { kind: 'message.received', conversation, message, reopened });
+  await deps.changes.record(tx, { kind: 'message.received', conversation, message, reopened, origin: 'webhook' });
 }
 
 /** Seen before, or erased: a repeated or replayed webhook changes nothing (I-05, V7). */
@@ -290,6 +291,7 @@ async function storeAttachments(deps: InboxDeps, tx: Tx, message: MessageRow, ev
       size: null,
       width: null,
       height: null,
+      durationMs: null,
       state: 'pending',
       sourceUrl: media.url,
       mediaKey: null,

@@ -56,6 +56,7 @@ export function reply(deps: InboxDeps, viewer: Viewer, input: ReplyInput): Promi
       clientMessageId: input.clientMessageId,
       replyToProviderId: null,
       reactions: '[]',
+      details: null,
       inboundNumber: null,
       raw: null,
       createdAt: now,

@@ -43,6 +43,7 @@ export const sendMessage = defineTask(
         to: contact.address,
         text: message.text,
         attachment: begun.attachment ? outboundAttachment(deps, begun.attachment) : null,
+        template: null,
         replyToProviderId: message.replyToProviderId,
         windowOpenedAt: conversation.lastInboundAt,
         now: timeText(deps.clock),

@@ -160,6 +160,32 @@ export const message = z.object({
   kind: messageKind,
   text: z.string(),
   reactions: z.array(z.object({ emoji: z.string(), by: z.string() })),
+  /** What the message holds beyond text and files; each part only where the provider brought it. */
+  details: z
+    .object({
+      location: z
+        .object({
+          latitude: z.number(),
+          longitude: z.number(),
+          name: z.string().optional(),
+          address: z.string().optional(),
+        })
+        .optional(),
+      contacts: z.array(z.object({ name: z.string(), phones: z.array(z.string()) })).optional(),
+      shared: z.object({ title: z.string().optional(), url: z.string().optional() }).optional(),
+      forwarded: z.literal(true).optional(),
+      edited: z.literal(true).optional(),
+      referral: z
+        .object({
+          source: z.string(),
+          title: z.string().optional(),
+          body: z.string().optional(),
+          url: z.string().optional(),
+        })
+        .optional(),
+      template: z.object({ id, name: z.string(), variables: z.record(z.string(), z.string()) }).optional(),
+    })
+    .nullable(),
   attachments: z.array(attachment),
   replyTo: z.object({ id, preview: z.string() }).nullable(),
   status: messageStatus,

@@ -21,7 +21,7 @@ export function createMessenger(deps: MessengerDeps): MessengerProvider {
     capabilities: {
       replyWindowMs: (deps.humanAgent ? 7 * 24 : 24) * hourMs,
       maxText: 1_999,
-      attachments: false,
+      attachments: null,
       templates: false,
     },
     claim: () => null,

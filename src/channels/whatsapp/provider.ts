@@ -13,7 +13,7 @@ export function createWhatsapp(settings: WhatsappSettings): WhatsappProvider {
   return {
     name: 'whatsapp',
     // "Body" takes 1,600 characters on every channel (Messages resource).
-    capabilities: { replyWindowMs: dayMs, maxText: 1_600, attachments: false, templates: false },
+    capabilities: { replyWindowMs: dayMs, maxText: 1_600, attachments: null, templates: false },
     claim: claimWebhook,
     verify: (request, credentials) => verifyWebhook(settings.publicUrl, request, credentials),
     parse: parseWebhook,

@@ -82,6 +82,7 @@ function messageEvent(fields: Map<string, string>, account: string, raw: string)
     providerMessageId: sid,
     ...content,
     media,
+    details: null,
     replyToProviderId: fields.get('OriginalRepliedMessageSid') ?? null,
     echo: null,
     opensWindow: true,
