@@ -10,8 +10,9 @@ import { createProviders } from './channels/registry.ts';
 import type { ProviderName } from './channels/provider.ts';
 import { eraseCompanies, eraseDue } from './companies/erase.ts';
 import { removeCompany, type InstallDeps } from './companies/install.ts';
+import { refreshProfile } from './companies/profile.ts';
 import type { Config } from './config.ts';
-import { openDatabase, type Database } from './db/database.ts';
+import { openDatabase, type Database, type Tx } from './db/database.ts';
 import { createHistoryFollower } from './history/follow.ts';
 import { writeNote, type HistoryDeps } from './history/write.ts';
 import { createChanges } from './inbox/changes.ts';
@@ -32,7 +33,7 @@ import { createMediaLinks } from './media/links.ts';
 import { createStorage } from './media/storage.ts';
 import { pipedriveFor, type PipedriveDeps } from './pipedrive/client.ts';
 import { signedTokenKey } from './pipedrive/signed-token.ts';
-import { grantsInOrder } from './pipedrive/tokens.ts';
+import { grantsInOrder, type Grant } from './pipedrive/tokens.ts';
 import { createHttpServer } from './web/server.ts';
 import { createStreams } from './web/stream.ts';
 import { createSurfaces } from './web/surfaces.ts';
@@ -85,6 +86,8 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
   const changes = createChanges({ db, clock, followers });
   const presence = createPresence({ db, clock });
 
+  const userChanged = (tx: Tx, { companyId, userId }: Grant): Promise<void> =>
+    changes.record(tx, { kind: 'user.changed', companyId, userId });
   const pipedrive: PipedriveDeps = {
     db,
     clock,
@@ -93,7 +96,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     send,
     metrics,
     settings: { ...config.pipedrive, publicUrl },
-    onReconnectNeeded: (tx, { companyId, userId }) => changes.record(tx, { kind: 'user.changed', companyId, userId }),
+    onReconnectNeeded: userChanged,
   };
   const inbox: InboxDeps = {
     db,
@@ -115,7 +118,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     ...pipedrive,
     eraseAfterDays: config.eraseAfterDays,
     onLastUserGone: (tx, companyId) => disconnectAll(inbox, tx, companyId),
-    onInstalled: (tx, { companyId, userId }) => changes.record(tx, { kind: 'user.changed', companyId, userId }),
+    onInstalled: userChanged,
   };
   const history: HistoryDeps = {
     db,
@@ -152,6 +155,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(fetchProfile, inbox),
       bindTask(writeNote, history),
       bindTask(eraseCompanies, inbox),
+      bindTask(refreshProfile, { ...pipedrive, onUserChanged: userChanged }),
     ],
   });
   const server = createHttpServer({

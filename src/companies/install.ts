@@ -1,14 +1,13 @@
 // Install, re-install, uninstall (A2, A3).
-import { z } from 'zod';
 import { timeText } from '../base/clock.ts';
-import { nearestLanguage } from '../base/texts.ts';
 import { UpstreamError } from '../base/errors.ts';
 import type { Tx } from '../db/database.ts';
-import { Company, Installation, User, type CompanyRow, type Flag, type InstallationRow } from '../db/tables.ts';
+import { Company, Installation, User, type CompanyRow, type InstallationRow } from '../db/tables.ts';
 import { authorizeUrl, exchangeCode, revokeGrant, type Tokens } from '../pipedrive/oauth.ts';
 import { openRefreshToken, sealedTokens, type TokenDeps } from '../pipedrive/tokens.ts';
 import { audit } from './audit.ts';
 import { openState, ownPath, takeState } from './oauth-state.ts';
+import { readProfile, storeProfile, type Profile } from './profile.ts';
 import { openSession, type OpenedSession } from './session.ts';
 import { firstNotifications, firstSettings } from './settings.ts';
 
@@ -43,7 +42,10 @@ export async function finishInstall(
     return { outcome: 'code_refused' };
   try {
     const tokens = await exchangeCode(deps, input.code);
-    const me = await readMe(deps, tokens);
+    const me = await readProfile(deps, {
+      token: tokens.accessToken,
+      apiBase: deps.settings.apiUrl ?? tokens.apiDomain,
+    });
     const session = await deps.db.transaction((tx) => storeInstallation(deps, tx, tokens, me));
     deps.log.info({ companyId: me.companyId, userId: me.userId }, 'installed');
     return { outcome: 'installed', session, next: state.next };
@@ -54,71 +56,7 @@ export async function finishInstall(
   }
 }
 
-const meShape = z.object({
-  data: z.object({
-    id: z.number().int().positive(),
-    name: z.string().min(1),
-    email: z.string(),
-    icon_url: z.string().nullish(),
-    company_id: z.number().int().positive(),
-    company_name: z.string(),
-    company_domain: z.string().regex(/^[a-z0-9-]{1,100}$/i),
-    timezone_name: z.string().nullish(),
-    language: z.object({ language_code: z.string() }).nullish(),
-    access: z.array(z.object({ app: z.string(), admin: z.boolean().nullish() })).nullish(),
-  }),
-});
-
-interface Me {
-  readonly companyId: string;
-  readonly userId: string;
-  readonly companyName: string;
-  readonly companyDomain: string;
-  readonly name: string;
-  readonly email: string;
-  readonly avatarUrl: string | null;
-  readonly language: 'en' | 'sv';
-  readonly timeZone: string;
-  readonly isAdmin: boolean;
-}
-
-/** `/users/me`: who the tokens belong to; the token answer itself names neither company nor user. */
-async function readMe(deps: InstallDeps, tokens: Tokens): Promise<Me> {
-  const response = await deps.send({
-    service: 'pipedrive',
-    method: 'GET',
-    url: `${deps.settings.apiUrl ?? tokens.apiDomain}/api/v1/users/me`,
-    headers: { authorization: `Bearer ${tokens.accessToken}`, accept: 'application/json' },
-  });
-  const parsed = meShape.safeParse(response.json);
-  if (response.status !== 200 || !parsed.success) {
-    throw new UpstreamError('pipedrive', 'retry', { status: response.status, reason: 'users_me' });
-  }
-  const me = parsed.data.data;
-  return {
-    companyId: String(me.company_id),
-    userId: String(me.id),
-    companyName: me.company_name,
-    companyDomain: me.company_domain,
-    name: me.name,
-    email: me.email,
-    avatarUrl: me.icon_url ?? null,
-    language: nearestLanguage(me.language?.language_code),
-    timeZone: isTimeZone(me.timezone_name) ? me.timezone_name : 'UTC',
-    isAdmin: (me.access ?? []).some(({ app, admin }) => app === 'account_settings' && admin === true),
-  };
-}
-
-function isTimeZone(name: string | null | undefined): name is string {
-  if (!name) return false;
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).format(0) !== '';
-  } catch {
-    return false;
-  }
-}
-
-async function storeInstallation(deps: InstallDeps, tx: Tx, tokens: Tokens, me: Me): Promise<OpenedSession> {
+async function storeInstallation(deps: InstallDeps, tx: Tx, tokens: Tokens, me: Profile): Promise<OpenedSession> {
   const now = timeText(deps.clock);
   const grant = { companyId: me.companyId, userId: me.userId };
   const known = await tx.one<CompanyRow>('select * from company where id = ?', [me.companyId]);
@@ -154,14 +92,8 @@ async function storeInstallation(deps: InstallDeps, tx: Tx, tokens: Tokens, me: 
   return openSession(deps, tx, { ...grant, kind: 'page' });
 }
 
-async function storeUser(tx: Tx, me: Me, now: string): Promise<void> {
-  const isAdmin: Flag = me.isAdmin ? 1 : 0;
-  const updated = await tx.query(
-    `update app_user set name = ?, email = ?, avatar_url = ?, language = ?, time_zone = ?, is_admin = ?
-     where company_id = ? and id = ? returning id`,
-    [me.name, me.email, me.avatarUrl, me.language, me.timeZone, isAdmin, me.companyId, me.userId],
-  );
-  if (updated.length > 0) return;
+async function storeUser(tx: Tx, me: Profile, now: string): Promise<void> {
+  if (await storeProfile(tx, me, now)) return;
   await tx.insert(User, {
     companyId: me.companyId,
     id: me.userId,
@@ -170,9 +102,10 @@ async function storeUser(tx: Tx, me: Me, now: string): Promise<void> {
     avatarUrl: me.avatarUrl,
     language: me.language,
     timeZone: me.timeZone,
-    isAdmin,
+    isAdmin: me.isAdmin ? 1 : 0,
     available: 1,
     notifications: JSON.stringify(firstNotifications),
+    profileAt: now,
     createdAt: now,
   });
 }

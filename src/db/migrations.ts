@@ -1,5 +1,6 @@
 // Every change of the schema, in order. A migration is written once and never edited after a release.
 import { Initial1795500000000 } from '../../migrations/1795500000000-initial.ts';
 import { MessageDetails1795600000000 } from '../../migrations/1795600000000-message-details.ts';
+import { ProfileTime1795600500000 } from '../../migrations/1795600500000-profile-time.ts';
 
-export const migrations = [Initial1795500000000, MessageDetails1795600000000];
+export const migrations = [Initial1795500000000, MessageDetails1795600000000, ProfileTime1795600500000];

@@ -31,6 +31,8 @@ export interface UserRow {
   available: Flag;
   /** JSON of the notification switches. */
   notifications: string;
+  /** When name, language and rights were last read at Pipedrive. */
+  profileAt: string | null;
   createdAt: string;
 }
 
@@ -403,6 +405,7 @@ export const User = table<UserRow>('app_user', {
   isAdmin: number,
   available: number,
   notifications: text,
+  profileAt: maybeText,
   createdAt: text,
 });
 export const Installation = table<InstallationRow>('installation', {

@@ -1,7 +1,9 @@
 // Installing, signing in, uninstalling; and what tries to get in without (A1 to A6, O-01 to O-19, J-01 to J-17).
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { Me } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
+import { openEvents } from '../support/events.ts';
 import { until } from '../support/wait.ts';
 import { cookiesOf, installInBrowser, newNumber, signedIn, world } from '../support/world.ts';
 
@@ -353,4 +355,42 @@ test('fifty calls with an expired token make one refresh; a withdrawn grant is s
   expect(refused.body.error.code).toBe('reconnect_needed');
   expect(sandbox.pipedrive.calls.length).toBe(calls);
   expect((await admin.call<{ reconnectNeeded: boolean }>('GET', '/api/me')).body.reconnectNeeded).toBe(true);
+});
+
+test('rights, name and language changed in Pipedrive hold here within the hour, without a new install (A7, U1)', async () => {
+  const here = await world();
+  const opened = openEvents(here.url, here.rep.token, 0);
+  Object.assign(here.admin.pipedrive, { admin: false, name: 'Erik Lund-Berg', language: 'sv' });
+
+  here.clock.advance(61 * 60_000);
+  await here.admin.call('GET', '/api/me');
+  await here.settled();
+
+  const { body } = await here.admin.call<Me>('GET', '/api/me');
+  expect(body.user).toMatchObject({ isAdmin: false, name: 'Erik Lund-Berg', language: 'sv' });
+  expect((await here.admin.call('PATCH', '/api/settings', { mailContent: false })).status).toBe(403);
+  await until(
+    () =>
+      opened.events.some(
+        ({ name, data }) => name === 'user.changed' && (data.user as { name: string }).name === 'Erik Lund-Berg',
+      ),
+    'the new name in an open window',
+  );
+  opened.close();
+});
+
+test('while Pipedrive does not tell a profile the old one holds, and it is asked again (A7)', async () => {
+  const here = await world();
+  here.admin.pipedrive.admin = false;
+  here.sandbox.faults.next('pipedrive', { path: /users\/me/ }, { kind: 'answer', status: 500, body: '<html>' });
+  const isAdmin = async () => (await here.admin.call<Me>('GET', '/api/me')).body.user.isAdmin;
+
+  here.clock.advance(61 * 60_000);
+  expect(await isAdmin()).toBe(true);
+  await here.settled();
+  expect(await isAdmin()).toBe(true);
+
+  here.clock.advance(10 * 60_000);
+  await here.settled();
+  expect(await isAdmin()).toBe(false);
 });

@@ -4,6 +4,7 @@ import { UserError } from '../../base/errors.ts';
 import type { Viewer } from '../../companies/access.ts';
 import { audit } from '../../companies/audit.ts';
 import { setAvailability } from '../../companies/availability.ts';
+import { refreshProfileIfOld } from '../../companies/profile.ts';
 import { endSession, sessionFromSignedToken, type SessionDeps } from '../../companies/session.ts';
 import { changeSettings, parseNotifications, parseSettings, readSettings } from '../../companies/settings.ts';
 import type { CompanyRow, UserRow } from '../../db/tables.ts';
@@ -87,6 +88,7 @@ async function readMe(deps: MeCallDeps, viewer: Viewer): Promise<Me> {
   }));
   const { company, user, budget } = found;
   if (!company || !user) throw new UserError('unauthenticated');
+  await refreshProfileIfOld(deps.inbox, user);
   const notesWaiting = await deps.notesWaiting(viewer.companyId);
   const isBlocked = budget?.blockedUntil != null && budget.blockedUntil > timeText(clock);
   return {
