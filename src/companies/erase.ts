@@ -29,6 +29,7 @@ const tables = [
   'contact_identity',
   'contact',
   'erased_message',
+  'owner_request',
   'channel',
   'messenger_login',
   'change',
@@ -37,6 +38,7 @@ const tables = [
   'installation',
   'oauth_state',
   'audit_entry',
+  'saved_reply',
   'app_user',
 ] as const;
 /** Tables without a company of their own: found through the one they belong to. */
@@ -44,6 +46,7 @@ const through: Partial<Record<(typeof tables)[number], string>> = {
   noted_message: 'link_id in (select id from link where company_id = ?)',
   contact_identity: 'channel_id in (select id from channel where company_id = ?)',
   erased_message: 'channel_id in (select id from channel where company_id = ?)',
+  owner_request: 'channel_id in (select id from channel where company_id = ?)',
 };
 
 export const eraseCompanies = defineTask(

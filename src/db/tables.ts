@@ -367,6 +367,25 @@ export interface AuditEntryRow {
   createdAt: string;
 }
 
+/** A text to answer with (V12): the company's when it has no user, else that user's own. */
+export interface SavedReplyRow {
+  id: string;
+  companyId: string;
+  userId: string | null;
+  name: string;
+  text: string;
+  createdAt: string;
+  updatedAt: string;
+}
+
+/** When a channel's owner was last asked to reconnect or share it (N5). */
+export interface OwnerRequestRow {
+  channelId: string;
+  what: 'reconnect' | 'share';
+  askedBy: string;
+  askedAt: string;
+}
+
 type Columns<Row> = { readonly [Field in keyof Row]-?: EntitySchemaColumnOptions };
 
 const id: EntitySchemaColumnOptions = { type: 'text', primary: true };
@@ -643,6 +662,21 @@ export const AuditEntry = table<AuditEntryRow>('audit_entry', {
   details: text,
   createdAt: text,
 });
+export const SavedReply = table<SavedReplyRow>('saved_reply', {
+  id,
+  companyId: text,
+  userId: maybeText,
+  name: text,
+  text,
+  createdAt: text,
+  updatedAt: text,
+});
+const OwnerRequest = table<OwnerRequestRow>('owner_request', {
+  channelId: id,
+  what: id,
+  askedBy: text,
+  askedAt: text,
+});
 
 export const tables: EntitySchema[] = [
   Company,
@@ -668,4 +702,6 @@ export const tables: EntitySchema[] = [
   Change,
   Job,
   AuditEntry,
+  SavedReply,
+  OwnerRequest,
 ];

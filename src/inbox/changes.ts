@@ -79,7 +79,15 @@ export type Happening =
       readonly messageIds: readonly string[];
     }
   | { readonly kind: 'user.changed'; readonly companyId: string; readonly userId: string }
-  | { readonly kind: 'channel.changed'; readonly companyId: string; readonly channelId: string };
+  | { readonly kind: 'channel.changed'; readonly companyId: string; readonly channelId: string }
+  | {
+      readonly kind: 'owner.asked';
+      readonly companyId: string;
+      readonly channelId: string;
+      readonly ownerId: string;
+      readonly what: 'reconnect' | 'share';
+      readonly by: Actor;
+    };
 
 /** What a user or the contact did to a conversation, as its timeline tells it (V10). */
 export type ConversationAct = 'started' | 'assigned' | 'unassigned' | 'closed' | 'opened' | 'reopened' | 'send_failed';
@@ -228,6 +236,10 @@ function entriesOf(happening: Happening): Entry[] {
           subjectId: happening.channelId,
         },
       ];
+    case 'owner.asked': {
+      const { companyId, what, channelId } = happening;
+      return [{ companyId, kind: `owner.asked.${what}`, conversationId: null, subjectId: channelId }];
+    }
     case 'conversation.read':
       return [
         { ...conversation(happening.conversation.companyId, happening.conversation.id), subjectId: happening.userId },

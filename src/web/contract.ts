@@ -334,6 +334,23 @@ export const sendRequest = z.object({
   seenThrough: id.optional(),
 });
 
+/** `{contact}` and `{user}` in the text stand for the contact's and the sending user's name (V12). */
+export const savedReply = z.object({
+  id,
+  name: z.string(),
+  text: z.string(),
+  /** Of the company, written by admins; or of this user alone. */
+  scope: z.enum(['company', 'personal']),
+});
+export const savedReplyRequest = z.object({
+  name: z.string().trim().min(1).max(80),
+  text: z
+    .string()
+    .max(4_000)
+    .refine((text) => text.trim() !== ''),
+  scope: savedReply.shape.scope,
+});
+
 export const sender = z.object({ sid: z.string(), address: z.string(), name: z.string(), online: z.boolean() });
 export const whatsappRequest = z.object({
   accountSid: z.string().max(100),
@@ -369,7 +386,14 @@ export const events = {
   }),
   'user.changed': z.object({ user: colleague }),
   'channel.changed': z.object({ channel: channel.nullable(), id }),
-  notification: z.object({ trigger: z.string(), conversationId: id, title: z.string(), body: z.string() }),
+  notification: z.object({
+    trigger: z.string(),
+    /** Null when it is about a channel (N5). */
+    conversationId: id.nullable(),
+    channelId: id.optional(),
+    title: z.string(),
+    body: z.string(),
+  }),
   resync: z.object({}),
 } as const;
 
@@ -501,6 +525,44 @@ export const calls = {
     path: '/api/channels/:id',
     does: 'Disconnects a channel; its conversations stay readable (C15)',
     right: 'owner',
+    answers: { 204: null },
+  },
+  askOwner: {
+    method: 'POST',
+    path: '/api/channels/:id/ask-owner',
+    does: "Asks the channel's owner to reconnect or share it: one notice, at most once a day for each (N5)",
+    right: 'user',
+    body: z.object({ what: z.enum(['reconnect', 'share']) }),
+    answers: { 202: z.object({ notified: z.boolean(), owner: userRef, askAgainAt: time }) },
+  },
+  listSavedReplies: {
+    method: 'GET',
+    path: '/api/saved-replies',
+    does: 'Saved replies of the company and of this user, by name (V12)',
+    right: 'user',
+    answers: { 200: list(savedReply) },
+  },
+  createSavedReply: {
+    method: 'POST',
+    path: '/api/saved-replies',
+    does: "Saves a reply; the company's by admins only (V12)",
+    right: 'user',
+    body: savedReplyRequest,
+    answers: { 201: savedReply },
+  },
+  changeSavedReply: {
+    method: 'PUT',
+    path: '/api/saved-replies/:id',
+    does: 'Changes a saved reply (V12)',
+    right: 'user',
+    body: savedReplyRequest,
+    answers: { 200: savedReply },
+  },
+  removeSavedReply: {
+    method: 'DELETE',
+    path: '/api/saved-replies/:id',
+    does: 'Removes a saved reply (V12)',
+    right: 'user',
     answers: { 204: null },
   },
   listConversations: {
@@ -688,6 +750,8 @@ export type Pipeline = z.infer<typeof pipeline>;
 export type LinkRequest = z.infer<typeof linkRequest>;
 export type LinkAnswer = z.infer<typeof linkAnswer>;
 export type SendRequest = z.infer<typeof sendRequest>;
+export type SavedReply = z.infer<typeof savedReply>;
+export type SavedReplyRequest = z.infer<typeof savedReplyRequest>;
 export type ErrorBody = z.infer<typeof errorBody>;
 export type Language = z.infer<typeof language>;
 export type Events = { [K in keyof typeof events]: z.infer<(typeof events)[K]> };

@@ -17,6 +17,7 @@ import { channelCalls, messengerLogin } from './api/channels.ts';
 import { conversationCalls, type ConversationCallDeps } from './api/conversations.ts';
 import { linkCalls, type LinkCallDeps } from './api/links.ts';
 import { messageCalls } from './api/messages.ts';
+import { savedReplyCalls } from './api/saved-replies.ts';
 import { calls, type Call, type CallName } from './contract.ts';
 import { apiErrors } from './errors.ts';
 import type { CallAnswer, Handler, Handlers } from './handler.ts';
@@ -192,6 +193,7 @@ function apiRoutes(deps: ServerDeps, router: Router): void {
     ...conversationCalls(deps.conversations),
     ...messageCalls({ inbox: deps.conversations.inbox, reading: deps.messageReading }),
     ...linkCalls(deps.links),
+    ...savedReplyCalls(deps.conversations.inbox),
   };
   const json = koaBody({
     multipart: false,

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
+import { text } from '../base/texts.ts';
 import type { Viewer } from '../companies/access.ts';
 import { viewerOf } from '../companies/session.ts';
 import type { Database, Reader } from '../db/database.ts';
@@ -12,6 +13,7 @@ import { readChannel } from '../inbox/channel-shape.ts';
 import { readMessage, type MessageDeps } from '../inbox/message-shape.ts';
 import type { Presence } from '../inbox/presence.ts';
 import { readConversation, type ReadDeps } from '../inbox/queries.ts';
+import type { Events } from './contract.ts';
 
 export interface StreamDeps {
   readonly db: Database;
@@ -98,10 +100,10 @@ function startStream(
     ended();
     response.end();
   };
-  const write = (text: string): void => {
+  const write = (words: string): void => {
     if (closed) return;
     if (response.writableLength > maxBuffered) return close();
-    response.write(text);
+    response.write(words);
   };
   const send = (event: string, data: unknown, number?: number): void => {
     write(`${number === undefined ? '' : `id: ${number}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -221,7 +223,38 @@ async function eventOf(
       const channel = await readChannel(reader, viewer, row.subjectId!);
       return { name: row.kind, data: { id: row.subjectId, channel: channel ?? null } };
     }
+    case 'owner.asked.reconnect':
+    case 'owner.asked.share':
+      return ownerAsked(reader, viewer, row);
     default:
       return undefined;
   }
+}
+
+/** Told to the channel's owner alone (N5). */
+async function ownerAsked(
+  reader: Reader,
+  viewer: Viewer,
+  row: ChangeRow,
+): Promise<{ name: string; data: Events['notification'] } | undefined> {
+  const what = row.kind === 'owner.asked.share' ? 'share' : 'reconnect';
+  const asked = await reader.one<{ channelName: string; askedBy: string }>(
+    `select ch.name as channel_name, u.name as asked_by from channel ch
+     join owner_request r on r.channel_id = ch.id and r.what = ?
+     join app_user u on u.company_id = ch.company_id and u.id = r.asked_by
+     where ch.id = ? and ch.company_id = ? and ch.owner_id = ?`,
+    [what, row.subjectId, viewer.companyId, viewer.userId],
+  );
+  if (!asked || row.subjectId === null) return undefined;
+  const values = { name: asked.askedBy, channel: asked.channelName };
+  return {
+    name: 'notification',
+    data: {
+      trigger: `ask_${what}`,
+      conversationId: null,
+      channelId: row.subjectId,
+      title: text(viewer.language, `ask.${what}.title`, values),
+      body: text(viewer.language, `ask.${what}.body`, values),
+    },
+  };
 }

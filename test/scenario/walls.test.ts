@@ -22,6 +22,9 @@ const bodies: Readonly<Record<string, (ids: Record<string, string>) => unknown>>
   markRead: (ids) => ({ through: ids.message }),
   showPresence: () => ({ typing: true }),
   createLink: () => ({ type: 'person', recordId: '1' }),
+  askOwner: () => ({ what: 'share' }),
+  createSavedReply: () => ({ name: 'Mine', text: 'Hello', scope: 'personal' }),
+  changeSavedReply: () => ({ name: 'Mine', text: 'Hello', scope: 'personal' }),
 };
 
 describe.each(bothDatabases)('on %s', (database) => {

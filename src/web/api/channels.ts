@@ -1,6 +1,7 @@
 // Calls about channels: list, connect, change, disconnect.
 import { text } from '../../base/texts.ts';
 import type { Viewer } from '../../companies/access.ts';
+import { askOwner } from '../../inbox/ask-owner.ts';
 import { listChannels, readChannel } from '../../inbox/channel-shape.ts';
 import {
   changeChannel,
@@ -53,6 +54,10 @@ export function channelCalls(deps: ConnectDeps): Handlers {
       const channel = await changeChannel(deps, viewer, params.id!, body);
       return ok(await shape(viewer, channel.id));
     },
+    askOwner: async ({ viewer, params, body }) => ({
+      status: 202,
+      body: await askOwner(deps, viewer, { channelId: params.id!, ...(body as { what: 'reconnect' | 'share' }) }),
+    }),
     disconnectChannel: async ({ viewer, params }) => {
       await disconnectChannel(deps, viewer, params.id!);
       return noContent;
