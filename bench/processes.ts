@@ -19,9 +19,13 @@ export async function startServer(entry: string, environment: Record<string, str
   });
   const end = Date.now() + 20_000;
   for (;;) {
-    const answer = await fetch(url + ready).catch(() => null);
+    // Any answer will do; where it would lead, to Pipedrive's sign-in say, is not followed.
+    const answer = await fetch(url + ready, { redirect: 'manual' }).catch(() => null);
     if (answer) break;
-    if (Date.now() > end || child.exitCode !== null) throw new Error(`${entry} did not start`);
+    if (Date.now() > end || child.exitCode !== null) {
+      await stop(child);
+      throw new Error(`${entry} did not start`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return { url, memory: () => memoryOf(child), stop: () => stop(child) };

@@ -1,12 +1,12 @@
 // The connection and its transactions: the only way to the database, alike on SQLite and PostgreSQL.
 // On SQLite the ORM has one connection, and transactions that overlap on it silently lose committed rows; so every write
 // goes through one first-in-first-out writer there, and reads for screens use a second, read-only connection.
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { Client } from 'pg';
-import { DataSource, type DataSourceOptions, type EntityManager, type EntitySchema, type QueryRunner } from 'typeorm';
+import { DataSource, type DataSourceOptions, type EntitySchema, type QueryRunner } from 'typeorm';
 import type { Log } from '../base/log.ts';
 import { migrations } from './migrations.ts';
 import { tables } from './tables.ts';
@@ -22,8 +22,6 @@ export interface Reader {
 }
 
 export interface Tx extends Reader {
-  /** The ORM's own repositories, inside this transaction. */
-  readonly manager: EntityManager;
   /** Inserts whole rows. With `orIgnore` a row that breaks a unique rule is left out, silently. */
   insert<Row extends object>(
     table: EntitySchema<Row>,
@@ -32,7 +30,7 @@ export interface Tx extends Reader {
   ): Promise<void>;
   /** Runs `work` as the last thing before the commit, once for each `key`. */
   beforeCommit(key: string, work: (tx: Tx) => Promise<void>): void;
-  /** Runs `work` after the commit, and never otherwise. It must not throw. */
+  /** Runs `work` after the commit, and never otherwise. What it throws is logged: committed is committed. */
   afterCommit(work: () => void): void;
 }
 
@@ -59,8 +57,6 @@ export interface DatabaseOptions {
   readonly log: Log;
   /** A tool beside a running server: does not claim the file as its own and does not change the schema. */
   readonly beside?: boolean;
-  /** Largest number of connections, PostgreSQL only. */
-  readonly poolSize?: number;
 }
 
 const maxGroup = 256;
@@ -116,12 +112,12 @@ async function openSqlite(options: DatabaseOptions): Promise<Database> {
   const readRunner = opened.createQueryRunner();
   return assemble({
     kind: 'sqlite',
-    run: (work) => exclusively(() => inTransaction(runner, 'sqlite', work)),
+    log: options.log,
+    run: (work) => exclusively(() => inTransaction(runner, 'sqlite', options.log, work)),
     read: (work) => work(readerOf(readRunner, 'sqlite')),
     notify: () => undefined,
     listen: () => () => undefined,
     close: async () => {
-      await exclusively(() => Promise.resolve());
       await runner.release();
       await readRunner.release();
       await opened.destroy();
@@ -146,39 +142,51 @@ function claimFile(path: string): () => void {
 
 async function openPostgres(options: DatabaseOptions): Promise<Database> {
   let closing = false;
-  const source = new DataSource({
+  const common = {
     type: 'postgres',
     url: options.url,
-    entities: tables,
-    migrations,
-    migrationsTransactionMode: 'each',
-    poolSize: options.poolSize ?? 12,
     connectTimeoutMS: 3_000,
     // Without a listener a restart of the server ends this process.
     // While closing, the server may be quicker to hang up than the pool.
     poolErrorHandler: () => void (closing || options.log.warn('a database connection broke')),
-    extra: { connectionTimeoutMillis: 3_000, keepAlive: true, options: '-c synchronous_commit=on' },
-  } satisfies DataSourceOptions);
+  } as const satisfies DataSourceOptions;
+  const connection = { connectionTimeoutMillis: 3_000, keepAlive: true };
+  const source = new DataSource({
+    ...common,
+    entities: tables,
+    migrations,
+    migrationsTransactionMode: 'each',
+    poolSize: 10,
+    extra: { ...connection, options: '-c synchronous_commit=on' },
+  });
+  // Of its own, so that a read can neither write by mistake nor wait behind those who do.
+  const reader = new DataSource({
+    ...common,
+    poolSize: 8,
+    extra: { ...connection, options: '-c default_transaction_read_only=on' },
+  });
   try {
     await source.initialize();
     await migrate(source, options);
+    await reader.initialize();
   } catch (error) {
-    if (source.isInitialized) await source.destroy();
+    for (const each of [source, reader]) if (each.isInitialized) await each.destroy();
     throw error;
   }
   const wires = openWires(options);
   return assemble({
     kind: 'postgres',
+    log: options.log,
     run: async (work) => {
       const runner = source.createQueryRunner();
       try {
-        return await inTransaction(runner, 'postgres', work);
+        return await inTransaction(runner, 'postgres', options.log, work);
       } finally {
         await runner.release();
       }
     },
     read: async (work) => {
-      const runner = source.createQueryRunner('master');
+      const runner = reader.createQueryRunner();
       try {
         return await work(readerOf(runner, 'postgres'));
       } finally {
@@ -192,6 +200,7 @@ async function openPostgres(options: DatabaseOptions): Promise<Database> {
     close: async () => {
       closing = true;
       await wires.close();
+      await reader.destroy();
       await source.destroy();
     },
   });
@@ -279,6 +288,7 @@ async function refuseNewerSchema(runner: QueryRunner, postgres: boolean): Promis
 
 interface Engine {
   readonly kind: 'sqlite' | 'postgres';
+  readonly log: Log;
   readonly run: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
   readonly read: Database['read'];
   readonly notify: Database['notify'];
@@ -289,24 +299,28 @@ interface Engine {
 function assemble(engine: Engine): Database {
   const grouped = createGrouping(engine);
   const insertGrouped = createInsertGrouping(engine);
-  let open = true;
-  const guard = <T>(work: () => Promise<T>): Promise<T> => {
-    if (!open) return Promise.reject(new Error('the database is closed'));
-    if (insideTransaction.getStore()) return Promise.reject(new Error('a transaction is open already'));
-    return work();
+  let closing: Promise<void> | undefined;
+  const underWay = new Set<Promise<unknown>>();
+  /** Lets nothing in once it closes, and remembers what is under way, so that closing waits for it. */
+  const admit = <T>(work: () => Promise<T>): Promise<T> => {
+    if (closing) return Promise.reject(new Error('the database is closed'));
+    const result = work();
+    underWay.add(result);
+    const forget = (): void => void underWay.delete(result);
+    result.then(forget, forget);
+    return result;
   };
+  const write = <T>(work: () => Promise<T>): Promise<T> =>
+    insideTransaction.getStore() ? Promise.reject(new Error('a transaction is open already')) : admit(work);
   return {
     kind: engine.kind,
-    transaction: (work) => guard(() => engine.run(work)),
-    grouped: (work) => guard(() => grouped(work)),
-    insertGrouped: (table, row) => guard(() => insertGrouped(table, row)),
-    read: (work) => engine.read(work),
+    transaction: (work) => write(() => engine.run(work)),
+    grouped: (work) => write(() => grouped(work)),
+    insertGrouped: (table, row) => write(() => insertGrouped(table, row)),
+    read: (work) => admit(() => engine.read(work)),
     notify: engine.notify,
     listen: engine.listen,
-    close: async () => {
-      open = false;
-      await engine.close();
-    },
+    close: () => (closing ??= Promise.allSettled(underWay).then(() => engine.close())),
   };
 }
 
@@ -348,7 +362,9 @@ function createGrouping(engine: Engine): <T>(work: (tx: Tx) => Promise<T>) => Pr
   };
   return <T>(work: (tx: Tx) => Promise<T>) =>
     new Promise<T>((resolve, reject) => {
-      waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      // Whoever starts the group must not lend his surroundings (correlation id, company) to those who join it.
+      const bound = AsyncResource.bind((tx: Tx) => insideTransaction.run(true, () => work(tx)));
+      waiting.push({ work: bound, resolve: resolve as (value: unknown) => void, reject });
       if (!writing) void drain();
     });
 }
@@ -399,8 +415,13 @@ interface OpenTx extends Tx {
   committed(): void;
 }
 
-async function inTransaction<T>(runner: QueryRunner, kind: Reader['kind'], work: (tx: Tx) => Promise<T>): Promise<T> {
-  const tx = openTx(runner, kind);
+async function inTransaction<T>(
+  runner: QueryRunner,
+  kind: Reader['kind'],
+  log: Log,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  const tx = openTx(runner, kind, log);
   await runner.startTransaction();
   let result: T;
   try {
@@ -411,19 +432,26 @@ async function inTransaction<T>(runner: QueryRunner, kind: Reader['kind'], work:
     });
     await runner.commitTransaction();
   } catch (error) {
-    if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+    if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => forgetTransaction(runner));
     throw error;
   }
   tx.committed();
   return result;
 }
 
-function openTx(runner: QueryRunner, kind: Reader['kind']): OpenTx {
+/**
+ * After some errors (a full disk, a failing one) SQLite has rolled back by itself, and rolling back again is an error. The
+ * ORM then goes on counting the lost transaction as open: the next would be a savepoint inside nothing, and its rows lost.
+ */
+function forgetTransaction(runner: QueryRunner): void {
+  Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 });
+}
+
+function openTx(runner: QueryRunner, kind: Reader['kind'], log: Log): OpenTx {
   const before = new Map<string, (tx: Tx) => Promise<void>>();
   const after: (() => void)[] = [];
   const tx: OpenTx = {
     ...readerOf(runner, kind),
-    manager: runner.manager,
     insert: async (table, rows, options) => {
       const values = (Array.isArray(rows) ? rows : [rows]) as never[];
       if (values.length === 0) return;
@@ -438,7 +466,15 @@ function openTx(runner: QueryRunner, kind: Reader['kind']): OpenTx {
         await work(tx);
       }
     },
-    committed: () => after.forEach((work) => work()),
+    committed: () => {
+      for (const work of after) {
+        try {
+          work();
+        } catch (error) {
+          log.error({ err: error }, 'what was to follow a commit failed');
+        }
+      }
+    },
   };
   return tx;
 }
