@@ -7,7 +7,7 @@ import { createHttp } from './base/http.ts';
 import type { Log } from './base/log.ts';
 import { createMetrics, type Metrics } from './base/metrics.ts';
 import { createProviders } from './channels/registry.ts';
-import type { ProviderName } from './channels/provider.ts';
+import type { Capabilities, ProviderName } from './channels/provider.ts';
 import { eraseCompanies, eraseDue } from './companies/erase.ts';
 import { removeCompany, type InstallDeps } from './companies/install.ts';
 import { refreshProfile } from './companies/profile.ts';
@@ -26,11 +26,14 @@ import type { ReadDeps } from './inbox/queries.ts';
 import { receiveMessage } from './inbox/receive.ts';
 import { sendMessage, settleMessage } from './inbox/send.ts';
 import { applyStatus } from './inbox/status.ts';
+import { createTemplateShelf } from './inbox/template-shelf.ts';
+import { discardUpload } from './inbox/uploads.ts';
 import { createQueue, releaseLeases } from './jobs/queue.ts';
 import { bindBatchTask, bindTask, createWorker, type Worker } from './jobs/worker.ts';
 import { downloadMedia } from './media/download.ts';
 import { createMediaLinks } from './media/links.ts';
 import { createStorage } from './media/storage.ts';
+import { keepFile } from './media/upload.ts';
 import { pipedriveFor, type PipedriveDeps } from './pipedrive/client.ts';
 import { signedTokenKey } from './pipedrive/signed-token.ts';
 import { grantsInOrder, type Grant } from './pipedrive/tokens.ts';
@@ -62,6 +65,9 @@ export interface AppOptions {
 }
 
 const stopGraceMs = 8_000;
+
+/** Of a provider that is switched off: what it brought can still be read. */
+const switchedOff: Capabilities = { replyWindowMs: 86_400_000, maxText: 0, attachments: null, templates: false };
 
 export async function createApp({ config, clock, log, surfacesFolder, mayCall }: AppOptions): Promise<App> {
   const metrics = createMetrics();
@@ -109,7 +115,9 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     publicUrl,
     provider,
     fetchMedia: (url, rules) => downloadMedia({ http, storage, extraHosts: config.mediaExtraHosts }, url, rules),
+    keepFile: (path, name) => keepFile(storage, path, name),
     mediaBytes: storage.read,
+    templates: createTemplateShelf(clock),
     removeMedia: storage.remove,
     mediaLink: links.link,
   };
@@ -130,7 +138,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     grants: (companyId, preferred) => db.read((reader) => grantsInOrder(reader, companyId, preferred)),
   };
   const reading: ReadDeps & Pick<InboxDeps, 'mediaLink'> = {
-    capabilities: (name) => provider(name).capabilities,
+    capabilities: (name) => providers[name]?.capabilities ?? switchedOff,
     now: () => timeText(clock),
     contactPicture: (contact) =>
       contact.avatarMediaKey === null ? null : links.link({ ...contact, name: 'picture.jpg' }, 'browser'),
@@ -151,6 +159,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(applyStatus, inbox),
       bindTask(sendMessage, inbox),
       bindTask(settleMessage, inbox),
+      bindTask(discardUpload, inbox),
       bindTask(fetchMedia, inbox),
       bindTask(fetchProfile, inbox),
       bindTask(writeNote, history),

@@ -238,8 +238,12 @@ export interface Template {
   readonly language: string;
   /** What the customer will read, with `{{1}}` or `{{name}}` where variables go. */
   readonly body: string;
-  /** Every one is required. */
+  /** Every one is required: what is left out would reach the customer as the template's own example. */
   readonly variables: readonly { readonly name: string; readonly example: string | null }[];
+  /** Words on the buttons below it. */
+  readonly buttons: readonly string[];
+  /** Decides what it may cost; null when the provider does not say. */
+  readonly category: 'utility' | 'marketing' | 'authentication' | null;
 }
 
 export interface Profile {
@@ -258,7 +262,7 @@ export interface Capabilities {
 }
 
 export interface AttachmentRules {
-  /** Largest size in bytes and content types of each kind; a type that is in none is refused. */
+  /** Largest size in bytes and content types of each kind; a type that is in none is refused. A star stands for any word. */
   readonly kinds: Partial<
     Readonly<Record<MediaKind, { readonly maxBytes: number; readonly types: readonly string[] }>>
   >;

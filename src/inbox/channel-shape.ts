@@ -1,5 +1,6 @@
 // Channels as the screens show them, with their health in plain words (C14).
 import { text } from '../base/texts.ts';
+import type { Capabilities, MediaKind, ProviderName } from '../channels/provider.ts';
 import type { Viewer } from '../companies/access.ts';
 import { visibleChannel } from '../companies/access.ts';
 import type { Reader } from '../db/database.ts';
@@ -7,12 +8,16 @@ import type { ChannelRow } from '../db/tables.ts';
 import type { Channel } from '../web/contract.ts';
 import type { ChannelFacts } from './connect.ts';
 
+export interface ChannelDeps {
+  readonly capabilities: (provider: ProviderName) => Capabilities;
+}
+
 interface ListedChannel extends ChannelRow {
   ownerName: string | null;
 }
 
 /** Channels the viewer may see: what is broken first, then by name. */
-export async function listChannels(reader: Reader, viewer: Viewer): Promise<Channel[]> {
+export async function listChannels(reader: Reader, deps: ChannelDeps, viewer: Viewer): Promise<Channel[]> {
   const visible = visibleChannel(viewer);
   const rows = await reader.query<ListedChannel>(
     `select ch.*, u.name as owner_name from channel ch
@@ -21,11 +26,16 @@ export async function listChannels(reader: Reader, viewer: Viewer): Promise<Chan
      order by case ch.state when 'broken' then 0 when 'connected' then 1 else 2 end, ch.name, ch.id`,
     [...visible.parameters],
   );
-  return rows.map((row) => channelShape(viewer, row));
+  return rows.map((row) => channelShape(deps, viewer, row));
 }
 
 /** One channel, or nothing when the viewer may not see it. */
-export async function readChannel(reader: Reader, viewer: Viewer, id: string): Promise<Channel | undefined> {
+export async function readChannel(
+  reader: Reader,
+  deps: ChannelDeps,
+  viewer: Viewer,
+  id: string,
+): Promise<Channel | undefined> {
   const visible = visibleChannel(viewer);
   const row = await reader.one<ListedChannel>(
     `select ch.*, u.name as owner_name from channel ch
@@ -33,10 +43,10 @@ export async function readChannel(reader: Reader, viewer: Viewer, id: string): P
      where ch.id = ? and ${visible.sql}`,
     [id, ...visible.parameters],
   );
-  return row && channelShape(viewer, row);
+  return row && channelShape(deps, viewer, row);
 }
 
-function channelShape(viewer: Viewer, row: ListedChannel): Channel {
+function channelShape(deps: ChannelDeps, viewer: Viewer, row: ListedChannel): Channel {
   const facts = JSON.parse(row.facts) as ChannelFacts;
   const codes = reasonsOf(row, facts);
   const isBroken = row.state !== 'connected';
@@ -58,6 +68,20 @@ function channelShape(viewer: Viewer, row: ListedChannel): Channel {
       checks: checksOf(viewer, row, facts),
     },
     bridge: 'off',
+    sending: sendingOf(deps.capabilities(row.provider)),
+  };
+}
+
+function sendingOf({ maxText, templates, attachments }: Capabilities): Channel['sending'] {
+  const kinds = Object.entries(attachments?.kinds ?? {}) as [
+    MediaKind,
+    { maxBytes: number; types: readonly string[] },
+  ][];
+  return {
+    maxText,
+    templates,
+    files: attachments && kinds.map(([kind, { maxBytes, types }]) => ({ kind, maxBytes, types: [...types] })),
+    captions: [...(attachments?.captions ?? [])],
   };
 }
 

@@ -8,6 +8,7 @@ import type { Database } from '../db/database.ts';
 import type { AttachmentRow, ChannelRow } from '../db/tables.ts';
 import type { Queue } from '../jobs/queue.ts';
 import type { Changes } from './changes.ts';
+import type { TemplateShelf } from './template-shelf.ts';
 
 export interface InboxDeps {
   readonly db: Database;
@@ -22,7 +23,10 @@ export interface InboxDeps {
   readonly provider: (name: ProviderName) => Provider;
   /** Copies a provider's file to our storage, guarded (C6). */
   readonly fetchMedia: (url: string, rules: MediaRules) => Promise<FetchedMedia>;
+  /** Copies a file that was handed over to our storage. */
+  readonly keepFile: (path: string, name: string) => Promise<FetchedMedia>;
   readonly mediaBytes: (mediaKey: string) => Promise<Buffer>;
+  readonly templates: TemplateShelf;
   readonly removeMedia: (mediaKey: string) => Promise<void>;
   /** A signed, expiring address: short for a browser, long enough for a provider's queue. */
   readonly mediaLink: (

@@ -2,13 +2,17 @@
 import { timeText } from '../base/clock.ts';
 import { UserError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
+import type { MessageDetails } from '../channels/provider.ts';
 import type { Viewer } from '../companies/access.ts';
 import type { Tx } from '../db/database.ts';
-import { Message, type AttachmentRow, type ChannelRow, type ConversationRow, type MessageRow } from '../db/tables.ts';
+import { Message, type ChannelRow, type ConversationRow, type MessageRow } from '../db/tables.ts';
 import { cleanText } from './clean-text.ts';
 import { actorOf, conversationFor, lockedConversationFor } from './conversation.ts';
 import type { InboxDeps } from './deps.ts';
 import { sendMessage } from './send.ts';
+import { splitReply } from './split-reply.ts';
+import { fillTemplate, type FilledTemplate, type WantedTemplate } from './templates.ts';
+import { unsentUploads } from './uploads.ts';
 
 export interface ReplyInput {
   readonly conversationId: string;
@@ -16,64 +20,117 @@ export interface ReplyInput {
   readonly clientMessageId: string;
   readonly text: string;
   readonly attachmentIds: readonly string[];
+  /** Goes instead of text and files, and also when the reply window is shut. */
+  readonly template: WantedTemplate | undefined;
   /** Newest message the user had seen. */
   readonly seenThrough: string | undefined;
 }
 
-/** Answers with the stored message's id. */
-export function reply(deps: InboxDeps, viewer: Viewer, input: ReplyInput): Promise<string> {
-  return deps.db.transaction(async (tx) => {
-    const conversation = await lockedConversationFor(tx, viewer, input.conversationId);
-    const repeated = await tx.one<MessageRow>(
-      'select * from message where conversation_id = ? and client_message_id = ?',
-      [conversation.id, input.clientMessageId],
-    );
-    if (repeated) return repeated.id;
-    const channel = await tx.one<ChannelRow>('select * from channel where id = ?', [conversation.channelId]);
-    requireSending(channel!);
-    const text = cleanText(input.text);
-    requireText(deps, channel!, text, input.attachmentIds);
-    await requireNothingNewer(tx, viewer, conversation, input.seenThrough);
-    requireReplyWindow(deps, conversation);
-    const attachment = await takeAttachment(tx, viewer, input.attachmentIds);
+/** Answers with the id of the stored message: the first, where text and files became several. */
+export async function reply(deps: InboxDeps, viewer: Viewer, input: ReplyInput): Promise<string> {
+  const repeated = await deps.db.read(async (reader) => {
+    const { id } = await conversationFor(reader, viewer, input.conversationId);
+    return messageByClientId(reader, id, input.clientMessageId);
+  });
+  if (repeated) return repeated.id;
+  const template = input.template && (await fillTemplate(deps, viewer, input.conversationId, input.template));
+  return deps.db.transaction((tx) => store(deps, tx, viewer, input, template));
+}
 
-    const now = timeText(deps.clock);
-    const message: MessageRow = {
-      id: newId(),
-      companyId: conversation.companyId,
-      channelId: conversation.channelId,
-      conversationId: conversation.id,
-      direction: 'outbound',
-      authorKind: 'user',
-      authorId: viewer.userId,
-      authorName: viewer.name,
-      kind: attachment?.kind ?? 'text',
-      text,
-      status: 'queued',
-      errorCode: null,
-      providerCode: null,
-      providerMessageId: null,
-      clientMessageId: input.clientMessageId,
-      replyToProviderId: null,
-      reactions: '[]',
-      details: null,
-      inboundNumber: null,
-      raw: null,
+async function store(
+  deps: InboxDeps,
+  tx: Tx,
+  viewer: Viewer,
+  input: ReplyInput,
+  template: FilledTemplate | undefined,
+): Promise<string> {
+  const conversation = await lockedConversationFor(tx, viewer, input.conversationId);
+  const repeated = await messageByClientId(tx, conversation.id, input.clientMessageId);
+  if (repeated) return repeated.id;
+  const channel = await tx.one<ChannelRow>('select * from channel where id = ?', [conversation.channelId]);
+  requireSending(channel!);
+  const text = cleanText(input.text);
+  requireContent(deps, channel!, text, input);
+  await requireNothingNewer(tx, viewer, conversation, input.seenThrough);
+  if (!template) requireReplyWindow(deps, conversation);
+  const files = await unsentUploads(tx, viewer, input.attachmentIds);
+  const { attachments } = deps.provider(channel!.provider).capabilities;
+  const parts = template
+    ? [{ kind: 'template' as const, text: template.text, attachment: null }]
+    : splitReply(attachments, text, files);
+
+  const now = timeText(deps.clock);
+  const messages = parts.map((part, index) =>
+    queuedMessage(conversation, viewer, {
+      kind: part.kind,
+      text: part.text,
+      details: template ? { template: { id: template.id, name: template.name, variables: template.variables } } : null,
+      clientMessageId: index === 0 ? input.clientMessageId : `${input.clientMessageId}#${index + 1}`,
       createdAt: now,
-      sentAt: null,
-      sendingAt: null,
-      attempts: 0,
-    };
-    await tx.insert(Message, message);
-    if (attachment) await tx.query('update attachment set message_id = ? where id = ?', [message.id, attachment.id]);
-    const after = await tx.one<ConversationRow>(
-      `update conversation set last_message_id = ?, last_message_at = ?, updated_at = ? where id = ? returning *`,
-      [message.id, now, now, conversation.id],
-    );
+    }),
+  );
+  await tx.insert(Message, messages);
+  for (const [index, { attachment, kind }] of parts.entries()) {
+    if (!attachment) continue;
+    await tx.query('update attachment set message_id = ?, kind = ? where id = ?', [
+      messages[index]!.id,
+      kind,
+      attachment.id,
+    ]);
+  }
+  const after = await tx.one<ConversationRow>(
+    `update conversation set last_message_id = ?, last_message_at = ?, updated_at = ? where id = ? returning *`,
+    [messages.at(-1)!.id, now, now, conversation.id],
+  );
+  for (const message of messages) {
     await deps.queue.enqueue(tx, sendMessage, { messageId: message.id }, { lane: `send:${conversation.id}` });
     await deps.changes.record(tx, { kind: 'message.queued', conversation: after!, message, by: actorOf(viewer) });
-    return message.id;
-  });
+  }
+  return messages[0]!.id;
+}
+
+function messageByClientId(
+  reader: Pick<Tx, 'one'>,
+  conversationId: string,
+  clientMessageId: string,
+): Promise<MessageRow | undefined> {
+  return reader.one<MessageRow>('select * from message where conversation_id = ? and client_message_id = ?', [
+    conversationId,
+    clientMessageId,
+  ]);
+}
+
+function queuedMessage(
+  conversation: ConversationRow,
+  viewer: Viewer,
+  content: Pick<MessageRow, 'kind' | 'text' | 'clientMessageId' | 'createdAt'> & { details: MessageDetails | null },
+): MessageRow {
+  return {
+    id: newId(),
+    companyId: conversation.companyId,
+    channelId: conversation.channelId,
+    conversationId: conversation.id,
+    direction: 'outbound',
+    authorKind: 'user',
+    authorId: viewer.userId,
+    authorName: viewer.name,
+    kind: content.kind,
+    text: content.text,
+    status: 'queued',
+    errorCode: null,
+    providerCode: null,
+    providerMessageId: null,
+    clientMessageId: content.clientMessageId,
+    replyToProviderId: null,
+    reactions: '[]',
+    details: content.details === null ? null : JSON.stringify(content.details),
+    inboundNumber: null,
+    raw: null,
+    createdAt: content.createdAt,
+    sentAt: null,
+    sendingAt: null,
+    attempts: 0,
+  };
 }
 
 /** Sends a failed message again, as it is (C7). */
@@ -110,13 +167,12 @@ function requireSending(channel: ChannelRow): void {
   });
 }
 
-function requireText(deps: InboxDeps, channel: ChannelRow, text: string, attachmentIds: readonly string[]): void {
-  const { maxText, attachments } = deps.provider(channel.provider).capabilities;
-  if (text.trim() === '' && attachmentIds.length === 0)
-    throw new UserError('invalid', { fields: { text: 'required' } });
+function requireContent(deps: InboxDeps, channel: ChannelRow, text: string, input: ReplyInput): void {
+  const { maxText } = deps.provider(channel.provider).capabilities;
+  const isEmpty = text.trim() === '' && input.attachmentIds.length === 0;
+  if (input.template && !isEmpty) throw new UserError('invalid', { fields: { template: 'stands_alone' } });
+  if (!input.template && isEmpty) throw new UserError('invalid', { fields: { text: 'required' } });
   if (text.length > maxText) throw new UserError('too_long', { max: maxText, over: text.length - maxText });
-  if (attachmentIds.length > 0 && !attachments) throw new UserError('attachment_refused', { reason: 'unsupported' });
-  if (attachmentIds.length > 1) throw new UserError('attachment_refused', { reason: 'one_at_a_time' });
 }
 
 /** Somebody answered what this user has not seen: he is asked first (V9). */
@@ -147,15 +203,4 @@ async function requireNothingNewer(
 function requireReplyWindow(deps: InboxDeps, conversation: ConversationRow): void {
   const open = conversation.replyUntil !== null && conversation.replyUntil > timeText(deps.clock);
   if (!open) throw new UserError('reply_window_closed', { replyUntil: conversation.replyUntil });
-}
-
-async function takeAttachment(tx: Tx, viewer: Viewer, ids: readonly string[]): Promise<AttachmentRow | undefined> {
-  const [id] = ids;
-  if (id === undefined) return undefined;
-  const attachment = await tx.one<AttachmentRow>(
-    `select * from attachment where id = ? and company_id = ? and uploaded_by = ? and message_id is null and state = 'ready'`,
-    [id, viewer.companyId, viewer.userId],
-  );
-  if (!attachment) throw new UserError('invalid', { fields: { attachmentIds: 'unknown' } });
-  return attachment;
 }

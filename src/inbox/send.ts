@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { later, timeText } from '../base/clock.ts';
 import { UpstreamError } from '../base/errors.ts';
-import type { HistoryMessage, OutboundAttachment } from '../channels/provider.ts';
+import type { HistoryMessage, MessageDetails, OutboundAttachment, OutboundTemplate } from '../channels/provider.ts';
 import type { Tx } from '../db/database.ts';
 import type { AttachmentRow, ChannelRow, ContactRow, ConversationRow, MessageRow } from '../db/tables.ts';
 import { defineTask } from '../jobs/queue.ts';
@@ -43,7 +43,7 @@ export const sendMessage = defineTask(
         to: contact.address,
         text: message.text,
         attachment: begun.attachment ? outboundAttachment(deps, begun.attachment) : null,
-        template: null,
+        template: templateOf(message),
         replyToProviderId: message.replyToProviderId,
         windowOpenedAt: conversation.lastInboundAt,
         now: timeText(deps.clock),
@@ -165,6 +165,7 @@ async function recordFailure(deps: InboxDeps, outgoing: Outgoing, error: Upstrea
       );
       return;
     }
+    if (failure.code === 'template_unusable') deps.templates.forget(channel.id);
     if (error.kind === 'reconnect') await markBroken(deps, tx, channel, failure.code);
     const again = error.kind === 'retry' && !last;
     if (!again)
@@ -222,6 +223,12 @@ async function knownProviderIds(
     [channelId, ...history.map((item) => item.providerMessageId)],
   );
   return new Set(rows.map((row) => row.providerMessageId));
+}
+
+function templateOf(message: MessageRow): OutboundTemplate | null {
+  if (message.kind !== 'template' || message.details === null) return null;
+  const { template } = JSON.parse(message.details) as MessageDetails;
+  return template ? { id: template.id, variables: template.variables } : null;
 }
 
 function outboundAttachment(deps: InboxDeps, row: AttachmentRow): OutboundAttachment {

@@ -2,10 +2,9 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
-import { fileTypeFromBuffer } from 'file-type';
 import { UpstreamError } from '../base/errors.ts';
 import type { Download, HttpDoor } from '../base/http.ts';
-import { imageSize } from './image-size.ts';
+import { describeMedia } from './describe.ts';
 import type { Storage } from './storage.ts';
 
 export interface DownloadDeps {
@@ -153,19 +152,6 @@ async function store(deps: DownloadDeps, answer: Download): Promise<Downloaded> 
     if (error instanceof UpstreamError) throw error;
     throw new UpstreamError('media', 'retry', { reason: 'broken_off', cause: error });
   }
-}
-
-/** Type and picture size, from the bytes alone. */
-async function describeMedia(
-  head: Buffer,
-): Promise<{ contentType: string; width: number | null; height: number | null }> {
-  const type = await fileTypeFromBuffer(head).catch(() => undefined);
-  const size = imageSize(head);
-  return {
-    contentType: type?.mime ?? 'application/octet-stream',
-    width: size?.width ?? null,
-    height: size?.height ?? null,
-  };
 }
 
 function refused(reason: string): UpstreamError {

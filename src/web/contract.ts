@@ -27,6 +27,7 @@ export const errorStatus = {
   attachment_refused: 422,
   credentials_rejected: 422,
   sender_not_found: 422,
+  template_refused: 422,
   login_expired: 422,
   record_not_found: 422,
   reconnect_needed: 409,
@@ -79,6 +80,7 @@ export const settings = z.object({
 const triggers = z.object({ mine: z.boolean(), others: z.boolean(), unassigned: z.boolean(), assigned: z.boolean() });
 export const notificationSettings = z.object({ desktop: triggers, email: triggers });
 
+const fileKind = z.enum(['image', 'video', 'audio', 'file', 'sticker']);
 export const healthReason = z.object({ code: z.string(), message: z.string(), action: z.string().nullable() });
 export const channel = z.object({
   id,
@@ -94,6 +96,26 @@ export const channel = z.object({
     checks: z.array(z.object({ name: z.string(), ok: z.boolean(), value: z.string() })),
   }),
   bridge: z.enum(['active', 'unavailable', 'blocked', 'off']),
+  /** What can be sent here; the composer offers no more, and the server takes no more. */
+  sending: z.object({
+    maxText: z.number().int(),
+    templates: z.boolean(),
+    /** Largest size in bytes and content types of each kind of file; null when no file may be sent. A star is any word. */
+    files: z.array(z.object({ kind: fileKind, maxBytes: z.number().int(), types: z.array(z.string()) })).nullable(),
+    /** Kinds of file that the text travels with; with others it becomes a message of its own, after them. */
+    captions: z.array(fileKind),
+  }),
+});
+
+export const template = z.object({
+  id,
+  name: z.string(),
+  language: z.string(),
+  /** What the customer will read, with `{{1}}` or `{{name}}` where the variables go. */
+  body: z.string(),
+  variables: z.array(z.object({ name: z.string(), example: z.string().nullable() })),
+  buttons: z.array(z.string()),
+  category: z.enum(['utility', 'marketing', 'authentication']).nullable(),
 });
 
 export const noteFacts = z.object({
@@ -142,7 +164,7 @@ export const messageKind = z.enum([
 ]);
 export const attachment = z.object({
   id,
-  kind: z.enum(['image', 'video', 'audio', 'file', 'sticker']),
+  kind: fileKind,
   contentType: z.string(),
   name: z.string(),
   size: z.number().int().nullable(),
@@ -325,11 +347,16 @@ export const linkAnswer = z.object({
   failed: z.array(z.object({ type: recordType, code: z.string(), message: z.string() })).optional(),
 });
 
+/**
+ * Several files become several messages in their order, and so does a text that cannot travel with the first. The answer
+ * is the first of them; each further one has `#2`, `#3` … behind the client message id and comes over the event stream.
+ */
 export const sendRequest = z.object({
   clientMessageId: z.string().min(1).max(100),
   text: z.string().max(20_000).optional(),
   attachmentIds: z.array(id).max(10).optional(),
-  template: z.object({ id, variables: z.record(z.string(), z.string().max(1_600)) }).optional(),
+  /** Goes instead of text and files. */
+  template: z.object({ id, variables: z.record(z.string().max(100), z.string().max(1_600)) }).optional(),
   /** Newest message the sender has seen; a newer outbound one is refused with `newer_reply` (V9). */
   seenThrough: id.optional(),
 });
@@ -407,6 +434,8 @@ export interface Call {
   readonly right: CallRight;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** Takes one file, in the field `file` of a multipart form. */
+  readonly upload?: true;
   readonly answers: Readonly<Record<number, z.ZodType | null>>;
 }
 
@@ -564,6 +593,23 @@ export const calls = {
     does: 'Removes a saved reply (V12)',
     right: 'user',
     answers: { 204: null },
+  },
+  listTemplates: {
+    method: 'GET',
+    path: '/api/channels/:id/templates',
+    does: 'Approved templates with their variables (C7, C9)',
+    right: 'user',
+    answers: { 200: list(template) },
+  },
+  uploadAttachment: {
+    method: 'POST',
+    path: '/api/attachments',
+    does: 'Takes a file to be sent; what is not sent within a day is removed',
+    right: 'user',
+    upload: true,
+    answers: {
+      201: z.object({ id, name: z.string(), contentType: z.string(), size: z.number().int(), kind: fileKind }),
+    },
   },
   listConversations: {
     method: 'GET',
@@ -734,6 +780,7 @@ export type Company = z.infer<typeof company>;
 export type Settings = z.infer<typeof settings>;
 export type NotificationSettings = z.infer<typeof notificationSettings>;
 export type Channel = z.infer<typeof channel>;
+export type Template = z.infer<typeof template>;
 export type Link = z.infer<typeof link>;
 export type Message = z.infer<typeof message>;
 export type MessageStatus = z.infer<typeof messageStatus>;

@@ -2,7 +2,7 @@
 import type { Context, Next } from 'koa';
 import { UpstreamError, UserError } from '../base/errors.ts';
 import { correlationId, type Log } from '../base/log.ts';
-import { text } from '../base/texts.ts';
+import { text, type Values } from '../base/texts.ts';
 import { errorStatus, type ErrorCode } from './contract.ts';
 
 export interface ErrorAnswer {
@@ -34,22 +34,37 @@ function upstreamCode(error: UpstreamError): ErrorCode {
 }
 
 function answer(code: ErrorCode, language: string, details?: object, retryAfterMs?: number): ErrorAnswer {
-  const values = Object.fromEntries(
-    Object.entries(details ?? {}).filter((entry): entry is [string, string | number] =>
-      ['string', 'number'].includes(typeof entry[1]),
-    ),
-  );
+  const values = valuesOf(language, details ?? {});
   return {
     status: errorStatus[code],
     headers: retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfterMs / 1_000)) },
     body: {
       error: {
         code,
-        message: text(language, `error.${code}`, values),
+        message: sentence(language, code, values),
         ...(details === undefined ? {} : { details: { ...details } }),
       },
     },
   };
+}
+
+/** What stands in the details as text or number; a size is said in megabytes: `limitBytes` as `{limit}`. */
+function valuesOf(language: string, details: object): Values {
+  const megabytes = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+  return Object.fromEntries(
+    Object.entries(details).flatMap(([name, value]: [string, unknown]): [string, string | number][] => {
+      if (typeof value === 'number' && name.endsWith('Bytes'))
+        return [[name.slice(0, -'Bytes'.length), `${megabytes.format(value / 1_048_576)} MB`]];
+      return typeof value === 'string' || typeof value === 'number' ? [[name, value]] : [];
+    }),
+  );
+}
+
+/** A code has one sentence, or one for each of its reasons. */
+function sentence(language: string, code: ErrorCode, values: Values): string {
+  const key = `error.${code}.${values.reason}`;
+  const special = text(language, key, values);
+  return special === key ? text(language, `error.${code}`, values) : special;
 }
 
 /** Catches for all of the app's own API. */

@@ -1,6 +1,7 @@
 // What a call of the app's own API is to the code behind it.
 import type { Viewer } from '../companies/access.ts';
 import type { CallName } from './contract.ts';
+import type { UploadedFile } from './upload.ts';
 
 export interface CallRequest {
   readonly viewer: Viewer;
@@ -8,6 +9,8 @@ export interface CallRequest {
   /** Already read by the contract's shape. */
   readonly query: never;
   readonly body: never;
+  /** Of a call that takes one; removed when the call is over. */
+  readonly file?: UploadedFile | undefined;
 }
 
 export interface CallAnswer {

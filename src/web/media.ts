@@ -13,7 +13,7 @@ export interface MediaDeps {
 
 /** Shown in place; everything else is only ever saved. */
 const inline =
-  /^(image\/(png|jpeg|gif|webp)|audio\/(mpeg|mp4|ogg|aac|amr|x-m4a|wav)|video\/(mp4|3gpp|webm|quicktime)|application\/ogg)$/;
+  /^(image\/(png|jpeg|gif|webp)|audio\/(mpeg|mp4|ogg|aac|amr|x-m4a|wav)|video\/(mp4|3gpp|webm|quicktime)|application\/ogg)(;|$)/;
 
 export async function serveMedia(deps: MediaDeps, ctx: Context, id: string): Promise<void> {
   const link = deps.links.check(id, ctx.query);

@@ -10,6 +10,12 @@ function schema(shape: z.ZodType, io: 'input' | 'output'): Json {
   return rest;
 }
 
+const uploadForm: Json = {
+  type: 'object',
+  properties: { file: { type: 'string', format: 'binary' } },
+  required: ['file'],
+};
+
 function operation(name: string, call: Call): Json {
   const pathParameters = [...call.path.matchAll(/:(\w+)/g)].map(([, parameter]) => ({
     name: parameter,
@@ -37,6 +43,9 @@ function operation(name: string, call: Call): Json {
     parameters: [...pathParameters, ...queryParameters],
     ...(call.body
       ? { requestBody: { required: true, content: { 'application/json': { schema: schema(call.body, 'input') } } } }
+      : {}),
+    ...(call.upload
+      ? { requestBody: { required: true, content: { 'multipart/form-data': { schema: uploadForm } } } }
       : {}),
     responses: {
       ...(Object.fromEntries(responses) as Json),

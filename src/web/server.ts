@@ -12,12 +12,14 @@ import { withContext, type Log } from '../base/log.ts';
 import { requireAdmin, type Viewer } from '../companies/access.ts';
 import { viewerOf } from '../companies/session.ts';
 import { cleanTexts } from '../inbox/clean-text.ts';
+import { attachmentCalls } from './api/attachments.ts';
 import { createSession, meCalls, type MeCallDeps } from './api/me.ts';
 import { channelCalls, messengerLogin } from './api/channels.ts';
 import { conversationCalls, type ConversationCallDeps } from './api/conversations.ts';
 import { linkCalls, type LinkCallDeps } from './api/links.ts';
 import { messageCalls } from './api/messages.ts';
 import { savedReplyCalls } from './api/saved-replies.ts';
+import { templateCalls } from './api/templates.ts';
 import { calls, type Call, type CallName } from './contract.ts';
 import { apiErrors } from './errors.ts';
 import type { CallAnswer, Handler, Handlers } from './handler.ts';
@@ -38,6 +40,7 @@ import { openApi } from './openapi.ts';
 import { browserLanguage } from './pages.ts';
 import type { Streams } from './stream.ts';
 import type { Surfaces, SurfaceName } from './surfaces.ts';
+import { fileOf, takeFile } from './upload.ts';
 import { checkMessenger, receiveMessenger, receiveTwilio, type WebhookDeps } from './webhooks.ts';
 import type { MessageDeps } from '../inbox/message-shape.ts';
 
@@ -78,7 +81,8 @@ export function createHttpServer(deps: ServerDeps): Server {
   app.use(notFound());
   const answer = app.callback();
   const server = createServer(
-    { requestTimeout: 60_000, headersTimeout: 15_000, keepAliveTimeout: 65_000, maxHeaderSize: 32_768 },
+    // A file of the largest size over a slow line takes minutes.
+    { requestTimeout: 240_000, headersTimeout: 15_000, keepAliveTimeout: 65_000, maxHeaderSize: 32_768 },
     (request, response) => void answer(request, response),
   );
   return server;
@@ -189,11 +193,13 @@ async function pageViewer(deps: ServerDeps, ctx: Context): Promise<Viewer | unde
 function apiRoutes(deps: ServerDeps, router: Router): void {
   const handlers: Handlers = {
     ...meCalls(deps.me),
-    ...channelCalls(deps.oauth.connect),
+    ...channelCalls(deps.oauth.connect, deps.conversations.reading),
     ...conversationCalls(deps.conversations),
     ...messageCalls({ inbox: deps.conversations.inbox, reading: deps.messageReading }),
     ...linkCalls(deps.links),
     ...savedReplyCalls(deps.conversations.inbox),
+    ...attachmentCalls(deps.conversations.inbox),
+    ...templateCalls(deps.conversations.inbox),
   };
   const json = koaBody({
     multipart: false,
@@ -206,7 +212,8 @@ function apiRoutes(deps: ServerDeps, router: Router): void {
   const errors = apiErrors(deps.log);
   for (const [name, call] of Object.entries(calls) as [CallName, Call][]) {
     const route = call.method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
-    router[route](call.path, errors, requireJson(call), json, async (ctx: Context) => {
+    const intake = call.upload ? [requireSession(deps), takeFile()] : [requireJson(call), json];
+    router[route](call.path, errors, ...intake, async (ctx: Context) => {
       const answer = await runCall(deps, handlers, ctx, name, call);
       if (!answer) return;
       ctx.set('Cache-Control', 'no-store');
@@ -239,7 +246,7 @@ async function runCall(
     return messengerLogin(deps.oauth.connect, viewer, () => bindBrowser(ctx, deps.publicUrl));
   const handler: Handler | undefined = handlers[name];
   if (!handler) throw new Error(`no handler for ${name}`);
-  return handler({ viewer, params, query: query as never, body: body as never });
+  return handler({ viewer, params, query: query as never, body: body as never, file: fileOf(ctx) });
 }
 
 async function openStream(
@@ -255,6 +262,14 @@ async function openStream(
   if (await deps.streams.open(viewer, token, after, ctx.res)) return undefined;
   ctx.respond = true;
   throw new UserError('rate_limited');
+}
+
+/** Before a file is taken: nobody unknown may fill the disk. */
+function requireSession(deps: ServerDeps) {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    await requireViewer(deps, ctx);
+    await next();
+  };
 }
 
 /** By session token, or by the first-party cookie together with proof that the call comes from our own page (T-18). */

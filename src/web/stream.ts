@@ -196,7 +196,7 @@ async function eventOf(
       return message && { name: row.kind, data: { message } };
     }
     case 'conversation.deleted': {
-      const channel = await readChannel(reader, viewer, row.subjectId!);
+      const channel = await readChannel(reader, deps.reading, viewer, row.subjectId!);
       return channel && { name: row.kind, data: { id: row.conversationId } };
     }
     case 'user.changed': {
@@ -220,7 +220,7 @@ async function eventOf(
       );
     }
     case 'channel.changed': {
-      const channel = await readChannel(reader, viewer, row.subjectId!);
+      const channel = await readChannel(reader, deps.reading, viewer, row.subjectId!);
       return { name: row.kind, data: { id: row.subjectId, channel: channel ?? null } };
     }
     case 'owner.asked.reconnect':

@@ -13,11 +13,30 @@ export async function sendMessage(
   const sent = await client.messages.create({
     from: channel.address,
     to: message.to,
-    ...(message.text === '' ? {} : { body: message.text }),
-    ...(message.attachment ? { mediaUrl: [message.attachment.url] } : {}),
+    ...contentOf(message),
     statusCallback: `${settings.publicUrl}/webhooks/twilio/status?m=${message.messageId}#rc=5&rp=all`,
   });
   if (typeof sent.sid !== 'string' || sent.sid === '')
     throw new UpstreamError('twilio', 'unknown', { reason: 'no_sid' });
   return { providerMessageId: sent.sid, status: 'sent' };
+}
+
+/** Twilio wants neither text nor file beside a template (error page 63016), and its variables as JSON text. */
+function contentOf(message: OutboundMessage): {
+  body?: string;
+  mediaUrl?: string[];
+  contentSid?: string;
+  contentVariables?: string;
+} {
+  if (message.template) {
+    const { id, variables } = message.template;
+    return {
+      contentSid: id,
+      ...(Object.keys(variables).length === 0 ? {} : { contentVariables: JSON.stringify(variables) }),
+    };
+  }
+  return {
+    ...(message.text === '' ? {} : { body: message.text }),
+    ...(message.attachment ? { mediaUrl: [message.attachment.url] } : {}),
+  };
 }

@@ -2,7 +2,7 @@
 import { text } from '../../base/texts.ts';
 import type { Viewer } from '../../companies/access.ts';
 import { askOwner } from '../../inbox/ask-owner.ts';
-import { listChannels, readChannel } from '../../inbox/channel-shape.ts';
+import { listChannels, readChannel, type ChannelDeps } from '../../inbox/channel-shape.ts';
 import {
   changeChannel,
   connectMessenger,
@@ -15,11 +15,11 @@ import {
 } from '../../inbox/connect.ts';
 import { noContent, ok, type Handlers } from '../handler.ts';
 
-export function channelCalls(deps: ConnectDeps): Handlers {
-  const shape = (viewer: Viewer, id: string) => deps.db.read((reader) => readChannel(reader, viewer, id));
+export function channelCalls(deps: ConnectDeps, reading: ChannelDeps): Handlers {
+  const shape = (viewer: Viewer, id: string) => deps.db.read((reader) => readChannel(reader, reading, viewer, id));
   return {
     listChannels: async ({ viewer }) =>
-      ok({ data: await deps.db.read((reader) => listChannels(reader, viewer)), nextCursor: null }),
+      ok({ data: await deps.db.read((reader) => listChannels(reader, reading, viewer)), nextCursor: null }),
     listSenders: async ({ viewer, body }) => {
       const senders = await listSenders(deps, viewer, body);
       const data = senders.map(({ sid, address, name, online }) => ({

@@ -1,5 +1,4 @@
 // Calls about messages: a thread's pages, answering, resending, removing.
-import { UserError } from '../../base/errors.ts';
 import type { Viewer } from '../../companies/access.ts';
 import { conversationFor, removeFailedMessage } from '../../inbox/conversation.ts';
 import type { InboxDeps } from '../../inbox/deps.ts';
@@ -24,12 +23,12 @@ export function messageCalls(deps: { inbox: InboxDeps; reading: MessageDeps }): 
       ),
     sendMessage: async ({ viewer, params, body }) => {
       const wanted = body as SendRequest;
-      if (wanted.template) throw new UserError('invalid', { fields: { template: 'unsupported' } });
       const id = await reply(inbox, viewer, {
         conversationId: params.id!,
         clientMessageId: wanted.clientMessageId,
         text: wanted.text ?? '',
         attachmentIds: wanted.attachmentIds ?? [],
+        template: wanted.template,
         seenThrough: wanted.seenThrough,
       });
       return accepted(viewer, id);
