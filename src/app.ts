@@ -32,7 +32,8 @@ import { createQueue, releaseLeases } from './jobs/queue.ts';
 import { bindBatchTask, bindTask, createWorker, type Worker } from './jobs/worker.ts';
 import { downloadMedia } from './media/download.ts';
 import { createMediaLinks } from './media/links.ts';
-import { createStorage } from './media/storage.ts';
+import { createS3Storage } from './media/s3-storage.ts';
+import { createFolderStorage } from './media/storage.ts';
 import { keepFile } from './media/upload.ts';
 import { pipedriveFor, type PipedriveDeps } from './pipedrive/client.ts';
 import { signedTokenKey } from './pipedrive/signed-token.ts';
@@ -75,7 +76,9 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
   const vault = createVault(config.encryptionKeys);
   const db = await openDatabase({ url: config.databaseUrl, log });
   const queue = createQueue({ db, clock });
-  const storage = createStorage(config.mediaUrl);
+  const storage = config.mediaUrl.startsWith('s3:')
+    ? createS3Storage(config.mediaUrl)
+    : createFolderStorage(config.mediaUrl);
   const links = createMediaLinks({ secret: config.sessionSecret, publicUrl: config.publicUrl, clock });
   const { send } = http;
   const { publicUrl } = config;
@@ -219,6 +222,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       server.closeAllConnections();
       await closed;
       await http.close();
+      await storage.close();
       await db.close();
     },
   };

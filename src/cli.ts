@@ -98,7 +98,10 @@ function placesIn(folder: string | undefined, config: Config) {
   const file = databaseFile(config.databaseUrl);
   if (folder === undefined) throw new CommandError('Say where: a folder.');
   if (!file) throw new CommandError('This database is PostgreSQL: use pg_dump and pg_restore, and copy MEDIA_URL.');
-  if (!config.mediaUrl.startsWith('file:')) throw new CommandError('Attachments lie outside: copy MEDIA_URL yourself.');
+  if (!config.mediaUrl.startsWith('file:'))
+    throw new CommandError(
+      'Attachments lie in a bucket: a copy of the database alone would not be whole. Copy both by their own means.',
+    );
   return {
     file,
     media: resolve(config.mediaUrl.slice('file:'.length)),

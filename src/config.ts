@@ -73,7 +73,10 @@ const shape = {
   MEDIA_EXTRA_HOSTS: z.string().default(''),
   MEDIA_URL: z
     .string()
-    .regex(/^(file:.+|s3:\/\/.+)$/, 'must be file:FOLDER or s3://BUCKET/PREFIX?region=REGION')
+    .regex(
+      /^file:.+$|^s3:\/\/[a-z0-9][a-z0-9.-]+(\/[\w./-]*)?(\?.*)?$/,
+      'must be file:FOLDER or s3://BUCKET/PREFIX?region=REGION',
+    )
     .default('file:./data/media'),
   SMTP_URL: z.string().optional(),
   MAIL_FROM: z.string().optional(),

@@ -1,4 +1,5 @@
-// Where the bytes of attachments lie: a folder. Keys are made by us; no outside text is ever part of a path.
+// Where the bytes of attachments lie: a folder, or a bucket (`s3-storage.ts`). Keys are made by us; no outside text is ever part
+// of a path.
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -10,19 +11,24 @@ export interface Storage {
   put(bytes: AsyncIterable<Uint8Array> | readonly Uint8Array[]): Promise<{ key: string; size: number }>;
   read(key: string): Promise<Buffer>;
   /** A stream of the bytes from `start` to `end`, both included. */
-  stream(key: string, range?: { start: number; end: number }): Readable;
+  stream(key: string, range?: { start: number; end: number }): Promise<Readable>;
   size(key: string): Promise<number | undefined>;
   remove(key: string): Promise<void>;
+  close(): Promise<void>;
 }
 
 const keyShape = /^[0-9a-f-]{36}$/;
 
-/** `file:FOLDER`. */
-export function createStorage(mediaUrl: string): Storage {
-  if (!mediaUrl.startsWith('file:')) throw new Error('MEDIA_URL: only file:FOLDER is supported by this version');
+/** Throws for what is not a key of ours, before it becomes part of a path. */
+export function requireMediaKey(key: string): void {
+  if (!keyShape.test(key)) throw new Error('not a media key');
+}
+
+/** In a folder: `file:FOLDER`. */
+export function createFolderStorage(mediaUrl: string): Storage {
   const folder = resolve(mediaUrl.slice('file:'.length));
   const pathOf = (key: string): string => {
-    if (!keyShape.test(key)) throw new Error('not a media key');
+    requireMediaKey(key);
     // Two levels keep folders small; the last characters are random, the first are time.
     return join(folder, key.slice(-2), key);
   };
@@ -50,11 +56,12 @@ export function createStorage(mediaUrl: string): Storage {
       return { key, size };
     },
     read: (key) => readFile(pathOf(key)),
-    stream: (key, range) => createReadStream(pathOf(key), range),
+    stream: async (key, range) => createReadStream(pathOf(key), range),
     size: async (key) => {
       const found = await stat(pathOf(key)).catch(() => undefined);
       return found?.size;
     },
     remove: (key) => rm(pathOf(key), { force: true }),
+    close: () => Promise.resolve(),
   };
 }

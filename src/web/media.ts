@@ -41,7 +41,7 @@ export async function serveMedia(deps: MediaDeps, ctx: Context, id: string): Pro
   ctx.status = range ? 206 : 200;
   if (range) ctx.set('Content-Range', `bytes ${range.start}-${range.end}/${size}`);
   ctx.length = range ? range.end - range.start + 1 : size;
-  if (ctx.method !== 'HEAD') ctx.body = deps.storage.stream(file.mediaKey, range);
+  if (ctx.method !== 'HEAD') ctx.body = await deps.storage.stream(file.mediaKey, range);
 }
 
 interface File {
