@@ -20,10 +20,12 @@ import { disconnectAll, type ConnectDeps } from './inbox/connect.ts';
 import type { InboxDeps } from './inbox/deps.ts';
 import { fetchMedia } from './inbox/fetch-media.ts';
 import { fetchProfile } from './inbox/fetch-profile.ts';
+import { importHistory } from './inbox/import-history.ts';
 import { ingest } from './inbox/ingest.ts';
 import { createPresence } from './inbox/presence.ts';
 import type { ReadDeps } from './inbox/queries.ts';
 import { receiveMessage } from './inbox/receive.ts';
+import { reconcileChannel, reconcileChannels } from './inbox/reconcile.ts';
 import { sendMessage, settleMessage } from './inbox/send.ts';
 import { applyStatus } from './inbox/status.ts';
 import { createTemplateShelf } from './inbox/template-shelf.ts';
@@ -165,6 +167,9 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(discardUpload, inbox),
       bindTask(fetchMedia, inbox),
       bindTask(fetchProfile, inbox),
+      bindTask(importHistory, { ...inbox, importing: config.importing }),
+      bindTask(reconcileChannels, { ...inbox, everyMs: config.reconcileIntervalMs }),
+      bindTask(reconcileChannel, inbox),
       bindTask(writeNote, history),
       bindTask(eraseCompanies, inbox),
       bindTask(refreshProfile, { ...pipedrive, onUserChanged: userChanged }),
@@ -200,6 +205,9 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
         await queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' });
         // The hourly one of an earlier start keeps its time: what fell due since then is not to wait for it (A3).
         await queue.enqueue(tx, eraseCompanies, { once: true }, { key: 'start' });
+        const everyMs = config.reconcileIntervalMs;
+        await queue.enqueue(tx, reconcileChannels, { everyMs }, { key: `every ${everyMs}` });
+        await queue.enqueue(tx, reconcileChannels, {}, { key: 'start' });
       });
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);

@@ -31,6 +31,11 @@ const milliseconds = z.coerce
   .number('must be a number of milliseconds')
   .int('must be a whole number of milliseconds')
   .min(0, 'must not be negative');
+const count = z.coerce
+  .number('must be a number from 0 to 1000')
+  .int('must be a number from 0 to 1000')
+  .min(0, 'must be a number from 0 to 1000')
+  .max(1_000, 'must be a number from 0 to 1000');
 const origin = z.string().transform((value, context) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.username) {
@@ -86,6 +91,8 @@ const shape = {
   NOTE_DEBOUNCE_MS: milliseconds.default(5_000),
   NOTE_MAX_WAIT_MS: milliseconds.default(60_000),
   RECONCILE_INTERVAL_MS: milliseconds.default(900_000),
+  IMPORT_CONVERSATIONS: count.default(30),
+  IMPORT_MESSAGES: count.default(30),
   MAIL_DEBOUNCE_MS: milliseconds.default(30_000),
   LOG_LEVEL: z.enum(levels, `must be one of ${levels.join(', ')}`).default('info'),
   METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
@@ -150,6 +157,7 @@ export function readConfig(environment: Environment = process.env) {
     noteDebounceMs: env.NOTE_DEBOUNCE_MS,
     noteMaxWaitMs: env.NOTE_MAX_WAIT_MS,
     reconcileIntervalMs: env.RECONCILE_INTERVAL_MS,
+    importing: Object.freeze({ conversations: env.IMPORT_CONVERSATIONS, messages: env.IMPORT_MESSAGES }),
     logLevel: env.LOG_LEVEL,
     metricsToken: env.METRICS_TOKEN ?? null,
     eraseAfterDays: env.ERASE_AFTER_DAYS,

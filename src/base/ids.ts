@@ -14,10 +14,25 @@ export function newId(): string {
     lastMs += 1;
     counter = 0;
   }
-  const time = lastMs.toString(16).padStart(12, '0');
+  return uuid(lastMs, counter);
+}
+
+let pastMs = 0;
+let pastCounter = 0;
+
+/** An id as one made at that time (ISO text) would be, so that what is old stays in order among what is new. */
+export function idAt(time: string): string {
+  const ms = Math.max(0, Date.parse(time));
+  pastCounter = ms === pastMs ? (pastCounter + 1) & 0xfff : 0;
+  pastMs = ms;
+  return uuid(ms, pastCounter);
+}
+
+function uuid(ms: number, count: number): string {
+  const time = ms.toString(16).padStart(12, '0');
   const random = randomBytes(8);
   random[0] = (random[0]! & 0x3f) | 0x80;
   const tail = random.toString('hex');
-  const middle = `7${counter.toString(16).padStart(3, '0')}`;
+  const middle = `7${count.toString(16).padStart(3, '0')}`;
   return `${time.slice(0, 8)}-${time.slice(8)}-${middle}-${tail.slice(0, 4)}-${tail.slice(4)}`;
 }

@@ -222,7 +222,7 @@ export interface HistoryRequest {
   readonly messages: number;
 }
 
-/** A part of what the provider remembers, as the events that webhooks would have brought. */
+/** A part of what the provider remembers, as the events that webhooks would have brought; of one contact, oldest first. */
 export interface HistoryPage {
   readonly events: readonly (MessageEvent | StatusEvent)[];
   /** Null when this was the last. */
@@ -230,6 +230,20 @@ export interface HistoryPage {
   /** For the progress shown: conversations gone through so far, and of how many, if that is known. */
   readonly done: number;
   readonly total: number | null;
+}
+
+/** What the provider says of a channel when it is asked (C14). */
+export interface ChannelCheck {
+  /** Why our permission is gone, named as in `failed.<reason>`; null while it holds. */
+  readonly dead: string | null;
+  /** When the permission ends by itself (ISO text), or null. */
+  readonly endsAt: string | null;
+  /** What we may not do although we need it, in the provider's own names. */
+  readonly missing: readonly string[];
+  /** Where webhooks go; `restored` when they had been switched off and are on again from now, `off` when they stay off. */
+  readonly webhook: WebhookSetup | 'restored' | 'off';
+  /** Names of other apps that get the same messages and may answer them. */
+  readonly otherApps: readonly string[];
 }
 
 export interface Template {
@@ -295,6 +309,8 @@ export interface Provider {
   profile?(channel: ChannelAccess, contactAddress: string): Promise<Profile>;
   /** What the provider remembers of this channel, newest conversations first (C2, C13). */
   history?(channel: ChannelAccess, request: HistoryRequest): Promise<HistoryPage>;
+  /** Looks whether everything that a channel needs is there, and mends what can be mended without a person. */
+  check?(channel: ChannelAccess): Promise<ChannelCheck>;
   /** Approved templates. */
   templates?(channel: ChannelAccess): Promise<Template[]>;
   /** Stops the provider from sending us webhooks of this channel. */

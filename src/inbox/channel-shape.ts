@@ -1,12 +1,13 @@
 // Channels as the screens show them, with their health in plain words (C14).
-import { text } from '../base/texts.ts';
+import { later } from '../base/clock.ts';
+import { text, type Values } from '../base/texts.ts';
 import type { Capabilities, MediaKind, ProviderName } from '../channels/provider.ts';
 import type { Viewer } from '../companies/access.ts';
 import { visibleChannel } from '../companies/access.ts';
 import type { Reader } from '../db/database.ts';
 import type { ChannelRow } from '../db/tables.ts';
 import type { Channel } from '../web/contract.ts';
-import type { ChannelFacts } from './connect.ts';
+import { factsOf, type ChannelFacts } from './channel-state.ts';
 
 export interface ChannelDeps {
   readonly capabilities: (provider: ProviderName) => Capabilities;
@@ -47,8 +48,8 @@ export async function readChannel(
 }
 
 function channelShape(deps: ChannelDeps, viewer: Viewer, row: ListedChannel): Channel {
-  const facts = JSON.parse(row.facts) as ChannelFacts;
-  const codes = reasonsOf(row, facts);
+  const facts = factsOf(row);
+  const reasons = reasonsOf(viewer, row, facts);
   const isBroken = row.state !== 'connected';
   return {
     id: row.id,
@@ -59,11 +60,11 @@ function channelShape(deps: ChannelDeps, viewer: Viewer, row: ListedChannel): Ch
     visibility: row.visibility,
     owner: { id: row.ownerId, name: row.ownerName ?? row.ownerId },
     health: {
-      state: isBroken ? 'broken' : codes.length > 0 ? 'warning' : 'ok',
-      reasons: codes.map((code) => ({
+      state: isBroken ? 'broken' : reasons.length > 0 ? 'warning' : 'ok',
+      reasons: reasons.map(({ code, words = code, values = {}, action = words }) => ({
         code,
-        message: text(viewer.language, `health.${code}`),
-        action: text(viewer.language, `health.${code}.action`),
+        message: text(viewer.language, `health.${words}`, values),
+        action: text(viewer.language, `health.${action}.action`),
       })),
       checks: checksOf(viewer, row, facts),
     },
@@ -85,39 +86,129 @@ function sendingOf({ maxText, templates, attachments }: Capabilities): Channel['
   };
 }
 
-function reasonsOf(row: ChannelRow, facts: ChannelFacts): string[] {
-  if (row.state === 'disconnected') return ['disconnected'];
-  if (row.state === 'broken') return [row.provider === 'messenger' ? 'token' : 'credentials'];
-  const reasons: string[] = [];
-  if (facts.unlisted) reasons.push('unlisted');
-  if (facts.webhook === 'foreign') reasons.push('webhook_foreign');
-  if (facts.webhook === 'manual') reasons.push('webhook_manual');
+interface Reason {
+  readonly code: string;
+  /** Names the sentence `health.<words>` where it is not the code. */
+  readonly words?: string;
+  readonly values?: Values;
+  /** Names the button's words `health.<action>.action` where they are not the sentence's own. */
+  readonly action?: string;
+}
+
+/** Reasons of a dead token that have a sentence of their own. */
+const tokenWords = new Set([
+  'token_password',
+  'token_app_removed',
+  'token_checkpoint',
+  'token_role',
+  'token_page_left_out',
+]);
+/** Failures that concern the whole channel and not one message. */
+const ofChannel = new Set(['page_restricted', 'policy', 'app_not_live']);
+/** A permission that ends is told of so long before. */
+const noticeMs = 14 * 24 * 3_600_000;
+
+function reasonsOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Reason[] {
+  if (row.state === 'disconnected') return [{ code: 'disconnected' }];
+  if (row.state === 'broken') {
+    if (row.provider === 'whatsapp') return [{ code: 'credentials' }];
+    const known = tokenWords.has(row.brokenReason ?? '') ? row.brokenReason! : 'token';
+    return [{ code: 'token', words: known, action: 'token' }];
+  }
+  const reasons: Reason[] = [];
+  const { check, lastError } = facts;
+  if (facts.unlisted) reasons.push({ code: 'unlisted' });
+  if (check && check.missing.length > 0) {
+    reasons.push({ code: 'permissions', values: { permissions: check.missing.join(', ') } });
+  }
+  const webhook = check?.webhook ?? facts.webhook;
+  if (webhook === 'foreign' || webhook === 'manual' || webhook === 'off') reasons.push({ code: `webhook_${webhook}` });
+  if (check?.endsAt && check.endsAt < later(check.at, noticeMs)) {
+    reasons.push({ code: 'token_ends', values: { time: timeFor(viewer, check.endsAt) }, action: 'token' });
+  }
+  if (lastError && ofChannel.has(lastError.code) && isStanding(row, lastError)) reasons.push({ code: lastError.code });
   return reasons;
 }
 
-function checksOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Channel['health']['checks'] {
-  const word = (key: string): string => text(viewer.language, key);
+/** Nothing was sent since. */
+function isStanding(row: ChannelRow, error: NonNullable<ChannelFacts['lastError']>): boolean {
+  return row.lastOutboundAt === null || row.lastOutboundAt <= error.at;
+}
+
+function timeFor(viewer: Viewer, time: string): string {
+  return new Intl.DateTimeFormat(viewer.language === 'sv' ? 'sv-SE' : 'en-GB', {
+    dateStyle: 'medium',
+    timeStyle: 'short',
+    timeZone: viewer.timeZone,
+  }).format(new Date(time));
+}
+
+type Check = Channel['health']['checks'][number];
+
+function checksOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Check[] {
+  const word = (key: string, values: Values = {}): string => text(viewer.language, `health.check.${key}`, values);
   const at = (time: string | null): string =>
-    time === null
-      ? word('health.never')
-      : new Intl.DateTimeFormat(viewer.language === 'sv' ? 'sv-SE' : 'en-GB', {
-          dateStyle: 'medium',
-          timeStyle: 'short',
-          timeZone: viewer.timeZone,
-        }).format(new Date(time));
-  const sending = row.state === 'connected';
-  return [
+    time === null ? text(viewer.language, 'health.never') : timeFor(viewer, time);
+  const { check, lastError } = facts;
+  const permission: Check = {
+    name: word('permission'),
+    ok: row.state === 'connected',
+    value:
+      row.state !== 'connected'
+        ? word('gone')
+        : check?.endsAt
+          ? word('grantedUntil', { time: at(check.endsAt) })
+          : word('granted'),
+  };
+  const checks = [permission];
+  if (check && check.dead === null) {
+    const { missing } = check;
+    checks.push({
+      name: word('rights'),
+      ok: missing.length === 0,
+      value: missing.length === 0 ? word('rights.all') : word('rights.missing', { permissions: missing.join(', ') }),
+    });
+  }
+  checks.push(webhookCheck(word, row, facts));
+  if (check && check.otherApps.length > 0) {
+    checks.push({ name: word('otherApps'), ok: true, value: check.otherApps.join(', ') });
+  }
+  checks.push(
+    { name: word('lastInbound'), ok: true, value: at(row.lastInboundAt) },
+    { name: word('lastOutbound'), ok: true, value: at(row.lastOutboundAt) },
     {
-      name: word('health.check.permission'),
-      ok: sending,
-      value: word(sending ? 'health.check.granted' : 'health.check.gone'),
+      name: word('lastError'),
+      ok: !lastError || !isStanding(row, lastError),
+      value: lastError ? `${text(viewer.language, `failed.${lastError.code}`)} (${at(lastError.at)})` : word('none'),
     },
-    {
-      name: word('health.check.webhook'),
-      ok: facts.webhook === undefined || facts.webhook === 'set' || row.lastInboundAt !== null,
-      value: word(facts.webhook === undefined || facts.webhook === 'set' ? 'health.check.set' : 'health.check.byHand'),
-    },
-    { name: word('health.check.lastInbound'), ok: true, value: at(row.lastInboundAt) },
-    { name: word('health.check.lastOutbound'), ok: true, value: at(row.lastOutboundAt) },
-  ];
+  );
+  if (facts.import) checks.push(importCheck(word, facts.import));
+  return checks;
+}
+
+type Word = (key: string, values?: Values) => string;
+
+function webhookCheck(word: Word, row: ChannelRow, facts: ChannelFacts): Check {
+  const name = word('webhook');
+  if (row.state === 'disconnected') return { name, ok: false, value: word('off') };
+  const state = facts.check?.dead === null ? facts.check.webhook : (facts.webhook ?? 'set');
+  switch (state) {
+    case 'set':
+      return { name, ok: true, value: word('set') };
+    case 'restored':
+      return { name, ok: true, value: word('restored') };
+    case 'off':
+      return { name, ok: false, value: word('off') };
+    case 'foreign':
+      return { name, ok: false, value: word('foreign') };
+    case 'manual':
+      // Entered by hand: that something came is the proof.
+      return { name, ok: row.lastInboundAt !== null, value: word('byHand') };
+  }
+}
+
+function importCheck(word: Word, { state, done, total }: NonNullable<ChannelFacts['import']>): Check {
+  const name = word('import');
+  if (state === 'running') return { name, ok: true, value: word('import.running', { done, total: total ?? '…' }) };
+  return { name, ok: state === 'done', value: word(`import.${state}`, { done }) };
 }

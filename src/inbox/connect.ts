@@ -9,20 +9,13 @@ import { openState, takeState } from '../companies/oauth-state.ts';
 import { readSettings } from '../companies/settings.ts';
 import type { Reader, Tx } from '../db/database.ts';
 import { Channel, MessengerLogin, type ChannelRow, type MessengerLoginRow } from '../db/tables.ts';
+import { changeFacts, factsOf, type ChannelFacts } from './channel-state.ts';
 import { accessOf, credentialsPlace, type InboxDeps } from './deps.ts';
+import { importHistory } from './import-history.ts';
+import { reconcileChannel } from './reconcile.ts';
 
 export interface ConnectDeps extends InboxDeps {
   readonly providers: Providers;
-}
-
-/** Facts of a channel's health that are not columns of their own. */
-export interface ChannelFacts {
-  /** The number was typed and is not among the account's senders. */
-  readonly unlisted?: boolean;
-  /** Who tells Twilio our webhook addresses: we did, somebody must by hand, or somebody else's stand there. */
-  readonly webhook?: 'set' | 'manual' | 'foreign';
-  readonly senderSid?: string;
-  readonly facebookUserId?: string;
 }
 
 /** A channel this viewer may see, or `not_found`. */
@@ -84,7 +77,7 @@ export async function connectWhatsapp(deps: ConnectDeps, viewer: Viewer, input: 
       facts,
     }),
   );
-  return listed ? tellWebhooks(deps, channel, credentials, listed.sid, facts) : channel;
+  return listed ? tellWebhooks(deps, channel, credentials, listed.sid) : channel;
 }
 
 function senderAddress(sender: string): string {
@@ -117,7 +110,6 @@ async function tellWebhooks(
   channel: ChannelRow,
   credentials: { accountSid: string; authToken: string },
   senderSid: string,
-  facts: ChannelFacts,
 ): Promise<ChannelRow> {
   let webhook: ChannelFacts['webhook'];
   try {
@@ -127,12 +119,7 @@ async function tellWebhooks(
     deps.log.warn({ err: error, channelId: channel.id }, 'could not set the webhook addresses');
     webhook = 'manual';
   }
-  const row = await deps.db.transaction((tx) =>
-    tx.one<ChannelRow>('update channel set facts = ? where id = ? returning *', [
-      JSON.stringify({ ...facts, webhook }),
-      channel.id,
-    ]),
-  );
+  const row = await deps.db.transaction((tx) => changeFacts(tx, channel.id, (facts) => ({ ...facts, webhook })));
   return row ?? channel;
 }
 
@@ -160,6 +147,14 @@ async function storeChannel(deps: ConnectDeps, tx: Tx, viewer: Viewer, wanted: N
   if (own && own.visibility === 'private' && own.ownerId !== viewer.userId) throw new UserError('channel_taken');
   const now = timeText(deps.clock);
   const id = own?.id ?? newId();
+  // Reconnected without having been disconnected: nothing that happened meanwhile is "before".
+  const kept = active ? factsOf(active) : undefined;
+  const facts: ChannelFacts = {
+    ...wanted.facts,
+    connectedAt: kept?.connectedAt ?? now,
+    ...(kept?.reconciledThrough === undefined ? {} : { reconciledThrough: kept.reconciledThrough }),
+    ...(kept?.import === undefined ? {} : { import: kept.import }),
+  };
   const sealed = deps.vault.seal(
     JSON.stringify(wanted.credentials),
     credentialsPlace({ id, companyId: viewer.companyId }),
@@ -177,7 +172,7 @@ async function storeChannel(deps: ConnectDeps, tx: Tx, viewer: Viewer, wanted: N
     sealedCredentials: sealed,
     state: 'connected',
     brokenReason: null,
-    facts: JSON.stringify(wanted.facts),
+    facts: JSON.stringify(facts),
     lastInboundAt: own?.lastInboundAt ?? null,
     lastOutboundAt: own?.lastOutboundAt ?? null,
     createdAt: own?.createdAt ?? now,
@@ -192,6 +187,8 @@ async function storeChannel(deps: ConnectDeps, tx: Tx, viewer: Viewer, wanted: N
   } else {
     await tx.insert(Channel, channel);
   }
+  if (!active) await deps.queue.enqueue(tx, importHistory, { channelId: id, cursor: null }, { key: id });
+  await deps.queue.enqueue(tx, reconcileChannel, { channelId: id, page: null }, { key: id, delayMs: 2_000 });
   await audit(deps, tx, {
     companyId: viewer.companyId,
     userId: viewer.userId,

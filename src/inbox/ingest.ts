@@ -8,7 +8,7 @@ import { defineBatchTask } from '../jobs/queue.ts';
 import { newId } from '../base/ids.ts';
 import { cleanTexts } from './clean-text.ts';
 import type { InboxDeps } from './deps.ts';
-import { receiveMessage } from './receive.ts';
+import { contactLane, receiveMessage } from './receive.ts';
 import { applyStatus } from './status.ts';
 
 const webhookShape = z.object({
@@ -48,8 +48,9 @@ export const ingest = defineBatchTask('ingest', webhookShape, async (deps: Inbox
         }
         const { correlationId } = item;
         if (event.type === 'message') {
-          const lane = `contact:${channel.id}:${event.contact.address}`;
-          messages.push({ payload: { channelId: channel.id, event, receivedAt }, lane, correlationId });
+          const lane = contactLane(channel.id, event.contact.address);
+          const payload = { channelId: channel.id, event, receivedAt, origin: 'webhook' as const };
+          messages.push({ payload, lane, correlationId });
         } else if (event.type === 'status') {
           statuses.push({ payload: { channelId: channel.id, event, receivedAt }, lane: null, correlationId });
         } else {

@@ -1,8 +1,9 @@
-// A contact wrote, or a message sent elsewhere was reported to us. Finds or makes contact and conversation, stores the message once.
+// A contact wrote, or a message sent elsewhere was reported to us, by a webhook or by the provider's history. Finds or
+// makes contact and conversation, stores the message once.
 import { z } from 'zod';
 import { later } from '../base/clock.ts';
 import { sha256 } from '../base/crypto.ts';
-import { newId } from '../base/ids.ts';
+import { idAt, newId } from '../base/ids.ts';
 import type { Identity, MessageEvent } from '../channels/provider.ts';
 import type { Tx } from '../db/database.ts';
 import {
@@ -16,7 +17,7 @@ import {
   type MessageRow,
 } from '../db/tables.ts';
 import { defineTask } from '../jobs/queue.ts';
-import { theApp } from './changes.ts';
+import { theApp, type MessageOrigin } from './changes.ts';
 import type { InboxDeps } from './deps.ts';
 import { fetchMedia } from './fetch-media.ts';
 import { fetchProfile } from './fetch-profile.ts';
@@ -33,17 +34,24 @@ const messageEvent = z.custom<MessageEvent>((value) => {
   );
 });
 
+const origin = z.enum(['webhook', 'reconciled', 'imported']) satisfies z.ZodType<MessageOrigin>;
+
 /** Stores one message of one contact; runs in the contact's lane. */
 export const receiveMessage = defineTask(
   'receive-message',
-  z.object({ channelId: z.string(), event: messageEvent, receivedAt: z.string() }),
-  async (deps: InboxDeps, { channelId, event, receivedAt }, job) => {
+  z.object({ channelId: z.string(), event: messageEvent, receivedAt: z.string(), origin: origin.default('webhook') }),
+  async (deps: InboxDeps, received, job) => {
     await deps.db.grouped(async (tx) => {
-      await storeMessage(deps, tx, { channelId, event, receivedAt });
+      await storeMessage(deps, tx, received);
       await job.done(tx);
     });
   },
 );
+
+/** All that happens between a channel and one contact happens one after the other. */
+export function contactLane(channelId: string, contactAddress: string): string {
+  return `contact:${channelId}:${contactAddress}`;
+}
 
 interface Found {
   channel: ChannelRow;
@@ -56,8 +64,9 @@ interface Found {
 async function storeMessage(
   deps: InboxDeps,
   tx: Tx,
-  { channelId, event, receivedAt }: { channelId: string; event: MessageEvent; receivedAt: string },
+  received: { channelId: string; event: MessageEvent; receivedAt: string; origin: MessageOrigin },
 ): Promise<void> {
+  const { channelId, event, receivedAt } = received;
   const channel = await tx.one<ChannelRow>('select * from channel where id = ?', [channelId]);
   if (!channel || channel.state === 'disconnected') return;
   if (await isKnown(tx, channel, event)) return;
@@ -66,15 +75,26 @@ async function storeMessage(
   const found = await findConversation(tx, channel, event);
   const provider = deps.provider(channel.provider);
   const createdAt = plausibleTime(event.at, receivedAt);
+  const fromHistory = received.origin !== 'webhook';
+  if (fromHistory && found.conversation) {
+    const { deletedAt } = found.conversation;
+    // What a history still has of a deleted conversation stays deleted (V7).
+    if (deletedAt !== null && createdAt <= deletedAt) return;
+    if (event.echo && (await adoptUnconfirmed(deps, tx, found.conversation, event))) return;
+  }
   const inbound = event.echo === null;
+  /** Tells nobody, is not unread and opens nothing (C13). */
+  const imported = received.origin === 'imported';
+  const counts = inbound && !imported;
   const opens = inbound && event.opensWindow;
   const windowUntil = later(createdAt, provider.capabilities.replyWindowMs);
 
   const { conversation: before, isNew } = found.conversation
     ? { conversation: found.conversation, isNew: false }
     : { conversation: await startConversation(deps, tx, found, event, createdAt, receivedAt), isNew: true };
-  const reopened = inbound && before.status === 'closed';
-  const messageId = newId();
+  const reopened = counts && before.status === 'closed';
+  // By its id too it stands among what was there at its time: a link made since then does not take it for new.
+  const messageId = imported ? idAt(createdAt) : newId();
   const conversation = await tx.one<ConversationRow>(
     `update conversation set
        status = case when ? = 1 then 'open' else status end,
@@ -87,8 +107,8 @@ async function storeMessage(
        updated_at = ?
      where id = ? returning *`,
     [
-      inbound ? 1 : 0,
-      inbound ? 1 : 0,
+      counts ? 1 : 0,
+      counts ? 1 : 0,
       createdAt,
       messageId,
       createdAt,
@@ -123,7 +143,7 @@ async function storeMessage(
     clientMessageId: null,
     replyToProviderId: event.replyToProviderId,
     reactions: '[]',
-    inboundNumber: inbound ? conversation.inboundCount : null,
+    inboundNumber: counts ? conversation.inboundCount : null,
     details: event.details === null ? null : JSON.stringify(event.details),
     raw: event.kind === 'text' || event.kind === 'image' ? null : event.raw,
     createdAt,
@@ -133,20 +153,20 @@ async function storeMessage(
   };
   await tx.insert(Message, message);
   await storeAttachments(deps, tx, message, event);
-  if (inbound && (channel.lastInboundAt === null || channel.lastInboundAt < later(receivedAt, -60_000))) {
+  if (counts && (channel.lastInboundAt === null || channel.lastInboundAt < later(receivedAt, -60_000))) {
     await tx.query(`update channel set last_inbound_at = ? where id = ?`, [receivedAt, channel.id]);
   }
   if (isNew) {
     await deps.changes.record(tx, {
       kind: 'conversation.changed',
       conversation,
-      act: 'started',
+      act: imported ? null : 'started',
       by: { kind: 'contact', id: conversation.contactId, name: nameOf(event) },
     });
   } else if (reopened) {
     await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: 'reopened', by: theApp });
   }
-  await deps.changes.record(tx, { kind: 'message.received', conversation, message, reopened, origin: 'webhook' });
+  await deps.changes.record(tx, { kind: 'message.received', conversation, message, reopened, origin: received.origin });
 }
 
 /** Seen before, or erased: a repeated or replayed webhook changes nothing (I-05, V7). */
@@ -160,7 +180,12 @@ async function isKnown(tx: Tx, channel: ChannelRow, event: MessageEvent): Promis
 }
 
 /** An echo of a message of ours that overtook the answer to its send: it gives that message its provider's id (C10). */
-async function adoptEcho(deps: InboxDeps, tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<boolean> {
+async function adoptEcho(
+  deps: InboxDeps,
+  tx: Tx,
+  channel: Pick<ChannelRow, 'id'>,
+  event: MessageEvent,
+): Promise<boolean> {
   if (!event.echo?.messageId) return false;
   const message = await tx.one<MessageRow>(
     `update message set provider_message_id = ?, sent_at = coalesce(sent_at, ?), sending_at = null, error_code = null,
@@ -172,6 +197,41 @@ async function adoptEcho(deps: InboxDeps, tx: Tx, channel: ChannelRow, event: Me
   const conversation = { id: message.conversationId, companyId: message.companyId };
   await deps.changes.record(tx, { kind: 'message.changed', conversation, message });
   return true;
+}
+
+/**
+ * The same from a history, which does not carry our id: an outbound message with the words of one of ours that is on its
+ * way, or whose outcome nobody knows, is that one.
+ */
+async function adoptUnconfirmed(
+  deps: InboxDeps,
+  tx: Tx,
+  conversation: ConversationRow,
+  event: MessageEvent,
+): Promise<boolean> {
+  const open = await tx.query<MessageRow>(
+    `select * from message where conversation_id = ? and direction = 'outbound' and provider_message_id is null
+       and (status = 'unknown' or (status = 'queued' and sending_at is not null)
+         or (status = 'failed' and error_code = 'not_confirmed'))
+     order by created_at`,
+    [conversation.id],
+  );
+  const ours = open.find(
+    (message) =>
+      message.text.trim() === event.text.trim() &&
+      (event.at === null || event.at >= later(message.sendingAt ?? message.createdAt, -60_000)),
+  );
+  return ours
+    ? adoptEcho(
+        deps,
+        tx,
+        { id: ours.channelId },
+        {
+          ...event,
+          echo: { messageId: ours.id, source: 'own_app' },
+        },
+      )
+    : false;
 }
 
 async function findConversation(tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<Found> {

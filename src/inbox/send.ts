@@ -6,12 +6,14 @@ import type { HistoryMessage, MessageDetails, OutboundAttachment, OutboundTempla
 import type { Tx } from '../db/database.ts';
 import type { AttachmentRow, ChannelRow, ContactRow, ConversationRow, MessageRow } from '../db/tables.ts';
 import { defineTask } from '../jobs/queue.ts';
-import { markBroken } from './channel-state.ts';
+import { markBroken, rememberError } from './channel-state.ts';
 import { accessOf, type InboxDeps } from './deps.ts';
 
 /** A message not in the provider's history this long after it left is taken as not sent. */
 const settleAfterMs = 60_000;
 const lookAgainMs = 10_000;
+/** While the provider does not answer, or our permission is gone. */
+const notAnsweringMs = 30_000;
 const maxAttempts = 9;
 
 interface Outgoing {
@@ -75,10 +77,21 @@ export const settleMessage = defineTask(
       );
       return undefined;
     }
+    // Looked for until the provider answers: giving up would leave it unknown for good.
+    if (channel.state === 'broken') return { againInMs: notAnsweringMs };
     const left = message.sendingAt ?? message.createdAt;
-    const history = await deps
-      .provider(channel.provider)
-      .recentMessages(accessOf(deps, channel), contact.address, later(left, -120_000));
+    let history: HistoryMessage[];
+    try {
+      history = await deps
+        .provider(channel.provider)
+        .recentMessages(accessOf(deps, channel), contact.address, later(left, -120_000));
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      if (error.kind === 'reconnect') {
+        await deps.db.transaction((tx) => markBroken(deps, tx, channel, error.reason ?? 'reconnect'));
+      }
+      return { againInMs: Math.max(notAnsweringMs, error.retryAfterMs ?? 0) };
+    }
     const known = await deps.db.read((reader) => knownProviderIds(reader, channel.id, history));
     const ours = history
       .filter((item) => item.direction === 'outbound' && !known.has(item.providerMessageId))
@@ -168,6 +181,7 @@ async function recordFailure(deps: InboxDeps, outgoing: Outgoing, error: Upstrea
     if (failure.code === 'template_unusable') deps.templates.forget(channel.id);
     if (error.kind === 'reconnect') await markBroken(deps, tx, channel, failure.code);
     const again = error.kind === 'retry' && !last;
+    if (!again) await rememberError(tx, channel.id, { ...failure, at: timeText(deps.clock) });
     if (!again)
       return settleAs(
         deps,

@@ -86,13 +86,17 @@ export function graphFailure(response: IncomingResponse, method: 'GET' | 'POST' 
 }
 
 function verdictOf({ code, subcode }: GraphError): Verdict {
-  if (code === 190)
-    return { kind: 'reconnect', reason: (subcode !== null && tokenWords.get(subcode)) || 'token_expired' };
+  if (code === 190) return { kind: 'reconnect', reason: tokenReason(subcode) };
   const known = (subcode !== null && bySubcode.get(subcode)) || byCode.get(code);
   if (known) return known;
   if (code >= 80_000 && code < 80_100) return { kind: 'retry', reason: 'rate' };
   if (code >= 200 && code < 300) return { kind: 'refused', reason: 'permission_missing' };
   return { kind: 'refused', reason: 'other' };
+}
+
+/** Why a token died, by the subcode of the 190. */
+export function tokenReason(subcode: number | null): string {
+  return (subcode !== null && tokenWords.get(subcode)) || 'token_expired';
 }
 
 function errorOf(body: unknown): GraphError | undefined {

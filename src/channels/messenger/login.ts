@@ -5,10 +5,10 @@ import type { ChannelAccess, MessengerPage } from '../provider.ts';
 import { graph } from './graph.ts';
 import type { MessengerDeps } from './settings.ts';
 
-const needed = ['pages_show_list', 'pages_messaging', 'pages_manage_metadata', 'pages_read_engagement'];
+export const needed = ['pages_show_list', 'pages_messaging', 'pages_manage_metadata', 'pages_read_engagement'];
 /** Without it, Pages of a business portfolio are missing from the list; asked for, not demanded. */
 const wanted = [...needed, 'business_management'];
-const subscribedFields = [
+export const subscribedFields = [
   'messages',
   'messaging_postbacks',
   'message_deliveries',

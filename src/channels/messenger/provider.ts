@@ -1,6 +1,7 @@
 // Facebook Messenger for Pages, put together from its parts.
 import type { MediaRules, MessengerProvider } from '../provider.ts';
-import { recentMessages } from './history.ts';
+import { checkPage } from './check.ts';
+import { readHistory, recentMessages } from './history.ts';
 import { authorizeUrl, finishLogin, subscribe, unsubscribe } from './login.ts';
 import { readProfile } from './profile.ts';
 import { sendMessage } from './send.ts';
@@ -30,6 +31,8 @@ export function createMessenger(deps: MessengerDeps): MessengerProvider {
     send: (channel, message) => sendMessage(deps, channel, message),
     mediaRules: () => mediaRules,
     recentMessages: (channel, contactAddress, since) => recentMessages(deps, channel, contactAddress, since),
+    history: (channel, request) => readHistory(deps, channel, request),
+    check: (channel) => checkPage(deps, channel),
     profile: (channel, contactAddress) => readProfile(deps, channel, contactAddress),
     disconnect: (channel) => unsubscribe(deps, channel),
     authorizeUrl: (state) => authorizeUrl(deps, state),
