@@ -59,6 +59,8 @@ export interface PipedriveSandbox {
   /** A human's edit and deletion. */
   editNote(note: Note, content: string, user: User): void;
   deleteNote(note: Note, user: User): void;
+  /** Pins it to its record: its time of change moves, its content does not. */
+  pinNote(note: Note, user: User): void;
   deleteRecord(record: { is_deleted: boolean }): void;
   /** What a browser would be sent to once the user has consented. */
   authorize(user: User, authorizeUrl: string): string;
@@ -209,6 +211,11 @@ function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
     },
     deleteNote: (note, user) => {
       note.active_flag = false;
+      touched(note, user);
+    },
+    pinNote: (note, user) => {
+      if (note.person_id !== null) note.pinned_to_person_flag = true;
+      else note.pinned_to_deal_flag = true;
       touched(note, user);
     },
     deleteRecord: (record) => void (record.is_deleted = true),

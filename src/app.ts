@@ -38,6 +38,7 @@ import { createS3Storage } from './media/s3-storage.ts';
 import { createFolderStorage } from './media/storage.ts';
 import { keepFile } from './media/upload.ts';
 import { pipedriveFor, type PipedriveDeps } from './pipedrive/client.ts';
+import { createPace } from './pipedrive/pace.ts';
 import { signedTokenKey } from './pipedrive/signed-token.ts';
 import { grantsInOrder, type Grant } from './pipedrive/tokens.ts';
 import { createHttpServer } from './web/server.ts';
@@ -106,6 +107,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     vault,
     send,
     metrics,
+    pace: createPace(clock),
     settings: { ...config.pipedrive, publicUrl },
     onReconnectNeeded: userChanged,
   };

@@ -19,6 +19,7 @@ const hourMs = 3_600_000;
 const tables = [
   'noted_message',
   'note',
+  'auto_link',
   'link',
   'record_request',
   'read_mark',
@@ -35,6 +36,7 @@ const tables = [
   'change',
   'session',
   'token_budget',
+  'pipedrive_webhook',
   'installation',
   'oauth_state',
   'audit_entry',

@@ -2,11 +2,13 @@
 import { Initial1795500000000 } from '../../migrations/1795500000000-initial.ts';
 import { MessageDetails1795600000000 } from '../../migrations/1795600000000-message-details.ts';
 import { ProfileTime1795600500000 } from '../../migrations/1795600500000-profile-time.ts';
+import { NotesDue1795610000000 } from '../../migrations/1795610000000-notes-due.ts';
 import { SavedReplies1795610000001 } from '../../migrations/1795610000001-saved-replies.ts';
 
 export const migrations = [
   Initial1795500000000,
   MessageDetails1795600000000,
   ProfileTime1795600500000,
+  NotesDue1795610000000,
   SavedReplies1795610000001,
 ];

@@ -269,6 +269,10 @@ export interface LinkRow {
   createdBy: string;
   createdAt: string;
   removedAt: string | null;
+  /** Why it is broken, or what else is to be said of its record: `deleted`, `merged`, `forbidden`, `archived`. */
+  reason: string | null;
+  /** When its record was last looked at, or heard of. */
+  checkedAt: string | null;
 }
 
 /** A record being created on a user's demand, so that a repeated demand makes no second one (L4). */
@@ -302,15 +306,47 @@ export interface NoteRow {
   authorId: string | null;
   windowUntil: string;
   createdAt: string;
+  /** 1 when a message in it changed since it was written, 2 while it is written anew. */
+  stale: 0 | 1 | 2;
+  /** When its creation was last asked for. */
+  attemptedAt: string | null;
 }
 
-/** Which note of a link holds a message: at most one (H4). */
+/** What becomes of a message in the notes of a link: it stands in at most one (H4). A very long one has further rows, `id#2`, … */
 export interface NotedMessageRow {
   linkId: string;
   messageId: string;
+  /** Empty while it is due and in no note yet. */
   noteId: string;
   /** 0 until Pipedrive has confirmed the write. */
   confirmed: Flag;
+  /** Fingerprint of how it looked when it was written. */
+  shown: string | null;
+}
+
+/** A company's subscriptions to Pipedrive's webhooks. */
+export interface PipedriveWebhookRow {
+  companyId: string;
+  /** Password of the Basic auth that Pipedrive calls us with, sealed. */
+  sealedPassword: string;
+  /** JSON: Pipedrive's webhook id by the object it tells of. */
+  hooks: string;
+  /** Whose grant they were made with; they vanish when he uninstalls. */
+  userId: string | null;
+  state: 'active' | 'refused';
+  /** Machine word of why Pipedrive refused. */
+  reason: string | null;
+  /** When something last came. */
+  receivedAt: string | null;
+  checkedAt: string;
+}
+
+/** That a conversation was looked at for an automatic link: once, whatever came of it (L3). */
+export interface AutoLinkRow {
+  conversationId: string;
+  companyId: string;
+  outcome: string;
+  triedAt: string;
 }
 
 export interface TimelineEntryRow {
@@ -589,6 +625,8 @@ const Link = table<LinkRow>('link', {
   createdBy: text,
   createdAt: text,
   removedAt: maybeText,
+  reason: maybeText,
+  checkedAt: maybeText,
 });
 const RecordRequest = table<RecordRequestRow>('record_request', {
   companyId: id,
@@ -612,12 +650,31 @@ export const Note = table<NoteRow>('note', {
   authorId: maybeText,
   windowUntil: text,
   createdAt: text,
+  stale: number,
+  attemptedAt: maybeText,
 });
 export const NotedMessage = table<NotedMessageRow>('noted_message', {
   linkId: id,
   messageId: id,
   noteId: text,
   confirmed: number,
+  shown: maybeText,
+});
+const PipedriveWebhook = table<PipedriveWebhookRow>('pipedrive_webhook', {
+  companyId: id,
+  sealedPassword: text,
+  hooks: text,
+  userId: maybeText,
+  state: text,
+  reason: maybeText,
+  receivedAt: maybeText,
+  checkedAt: text,
+});
+const AutoLink = table<AutoLinkRow>('auto_link', {
+  conversationId: id,
+  companyId: text,
+  outcome: text,
+  triedAt: text,
 });
 export const TimelineEntry = table<TimelineEntryRow>('timeline_entry', {
   id,
@@ -698,6 +755,8 @@ export const tables: EntitySchema[] = [
   RecordRequest,
   Note,
   NotedMessage,
+  PipedriveWebhook,
+  AutoLink,
   TimelineEntry,
   Change,
   Job,

@@ -24,8 +24,26 @@ export interface NoteMessage {
   readonly kind: MessageKind;
   readonly text: string;
   readonly attachments: readonly string[];
-  readonly failed: boolean;
+  readonly details: NoteDetails | null;
+  readonly reactions: readonly string[];
+  /** Why it was not sent, in the company's language; null for what was. */
+  readonly failure: string | null;
   readonly createdAt: string;
+  /** Fingerprint of all this. */
+  readonly shown: string;
+}
+
+/** Of a message's details, what a note says. */
+export interface NoteDetails {
+  readonly location?: {
+    readonly latitude: number;
+    readonly longitude: number;
+    readonly name?: string;
+    readonly address?: string;
+  };
+  readonly contacts?: readonly { readonly name: string; readonly phones: readonly string[] }[];
+  readonly shared?: { readonly title?: string; readonly url?: string };
+  readonly edited?: true;
 }
 
 /** Pipedrive takes about 100,000 characters; escapes and its own sanitising need room. */
@@ -56,69 +74,142 @@ function sizeOf(html: string): number {
 }
 
 function headerHtml(header: NoteHeader): string {
-  const say = (key: string, values: Record<string, string> = {}): string =>
-    escapeHtml(text(header.language, key, values));
+  const say = sayIn(header.language);
   const who =
-    header.assigneeName === null ? say('note.unassigned') : say('note.assigned', { name: header.assigneeName });
+    header.assigneeName === null
+      ? say('note.unassigned')
+      : say('note.assigned', { name: withoutMarks(header.assigneeName) });
   const title = `${header.contactName} · ${header.providerName}, ${header.channelName}`;
   const address = `${header.conversationUrl}?note=${header.mark}.${header.version}`;
   return [
-    `<b>${escapeHtml(title)}</b>`,
+    `<b>${nameHtml(title)}</b>`,
     `${who} · <a href="${escapeHtml(address)}">${say('note.open')}</a>`,
     `<i>${say('note.zone', { zone: header.timeZone })}</i>`,
     '',
   ].join('<br>');
 }
 
+function sayIn(language: string): (key: string, values?: Record<string, string>) => string {
+  return (key, values = {}) => escapeHtml(text(language, key, values));
+}
+
 function messageHtml(header: NoteHeader, message: NoteMessage): string {
-  const time = new Intl.DateTimeFormat(header.language === 'sv' ? 'sv-SE' : 'en-GB', {
-    dateStyle: 'short',
-    timeStyle: 'short',
-    timeZone: header.timeZone,
-  }).format(new Date(message.createdAt));
-  const say = (key: string, values: Record<string, string> = {}): string =>
-    escapeHtml(text(header.language, key, values));
-  const marks = message.failed ? ` (${say('note.notSent')})` : '';
+  const time = formatFor(header).format(new Date(message.createdAt));
+  const say = sayIn(header.language);
+  const marks = [
+    ...(message.details?.edited ? [say('note.edited')] : []),
+    ...(message.failure === null ? [] : [escapeHtml(message.failure)]),
+  ];
   const lines = [
     ...(message.kind === 'text' || message.kind === 'postback' || message.text !== '' ? [textHtml(message.text)] : []),
-    ...message.attachments.map(
-      (name) => `<a href="${escapeHtml(header.conversationUrl)}">${say('note.attachment', { name })}</a>`,
-    ),
-    ...(message.text === '' && message.attachments.length === 0 ? [`<i>${say(`kind.${message.kind}`)}</i>`] : []),
+    ...detailLines(message.details),
+    ...message.attachments.map((name) => attachmentHtml(header, message, name)),
   ];
+  const shown = lines.length > 0 ? lines : [`<i>${say(`kind.${message.kind}`)}</i>`];
+  const reactions =
+    message.reactions.length > 0 ? [`<i>${say('note.reactions', { list: message.reactions.join(' ') })}</i>`] : [];
   const arrow = message.isOutbound ? '→ ' : '';
-  return `<b>${arrow}${escapeHtml(message.authorName)}</b> ${escapeHtml(time)}${marks}<br>${lines.join('<br>')}`;
+  const head = `<b>${arrow}${nameHtml(message.authorName)}</b> ${escapeHtml(time)}${marks.map((mark) => ` (${mark})`).join('')}`;
+  return [head, ...shown, ...reactions].join('<br>');
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** Making one takes longer than a hundred uses of it. */
+function formatFor({ language, timeZone }: NoteHeader): Intl.DateTimeFormat {
+  const key = `${language} ${timeZone}`;
+  const known = formats.get(key);
+  if (known) return known;
+  const made = new Intl.DateTimeFormat(language === 'sv' ? 'sv-SE' : 'en-GB', {
+    dateStyle: 'short',
+    timeStyle: 'short',
+    timeZone: isTimeZone(timeZone) ? timeZone : 'UTC',
+  });
+  formats.set(key, made);
+  return made;
+}
+
+function isTimeZone(timeZone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The inbox's own address of the message: a signed link to the file would die, and whoever opens this one must be allowed to. */
+function attachmentHtml(header: NoteHeader, message: NoteMessage, name: string): string {
+  const address = `${header.conversationUrl}?message=${message.key.split('#')[0]!}`;
+  const kind = text(header.language, `kind.${message.kind}`);
+  return `<a href="${escapeHtml(address)}">${nameHtml(`${kind}: ${name}`)}</a>`;
+}
+
+function detailLines(details: NoteDetails | null): string[] {
+  const lines: string[] = [];
+  if (details?.location) {
+    const { latitude, longitude, name, address } = details.location;
+    const where = [name, address].filter((part) => part !== undefined && part !== '');
+    lines.push(nameHtml([...where, `${latitude.toFixed(5)}, ${longitude.toFixed(5)}`].join(' · ')));
+  }
+  for (const { name, phones } of details?.contacts ?? []) lines.push(nameHtml([name, ...phones].join(' · ')));
+  if (details?.shared) {
+    const { title, url } = details.shared;
+    lines.push(nameHtml([title, url].filter((part) => part !== undefined && part !== '').join(' · ')));
+  }
+  return lines.filter((line) => line !== '');
 }
 
 function textHtml(content: string): string {
   return escapeHtml(content).replace(/\r\n|\r|\n|\u2028|\u2029/g, '<br>');
 }
 
-/** Text that is text. Direction marks are isolated, so that a name cannot turn the line around it. */
 function escapeHtml(value: string): string {
-  const escaped = value.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
-  return /[\u202a-\u202e\u2066-\u2069]/.test(escaped) ? escaped.replace(/[\u202a-\u202e\u2066-\u2069]/g, '') : escaped;
+  return value.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 
-/** Cuts a very long message into pieces, never inside a character. */
+/** A name shares its line with our words: what could turn them around is left out. In a message each line stands alone. */
+function nameHtml(value: string): string {
+  return escapeHtml(withoutMarks(value)).replace(/\s+/g, ' ');
+}
+
+function withoutMarks(value: string): string {
+  return value.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
+}
+
+/** Cuts a very long message into pieces, never inside a character as people see it. */
 export function piecesOf(message: NoteMessage): NoteMessage[] {
   if (message.text.length <= maxPieceLength) return [message];
-  const segments = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-  const pieces: string[] = [''];
-  for (const { segment } of segments.segment(message.text)) {
-    // A single "character" may be made of thousands of marks: that one is cut after all.
-    for (let at = 0; at < segment.length; at += maxPieceLength) {
-      const part = segment.slice(at, at + maxPieceLength);
-      if (pieces.at(-1)!.length + part.length > maxPieceLength) pieces.push('');
-      pieces[pieces.length - 1] += part;
-    }
+  const pieces: string[] = [];
+  for (let start = 0; start < message.text.length;) {
+    const end = cutBefore(message.text, start, start + maxPieceLength);
+    pieces.push(message.text.slice(start, end));
+    start = end;
   }
   return pieces.map((piece, index) => ({
     ...message,
     key: index === 0 ? message.key : `${message.key}#${index + 1}`,
     text: piece,
     attachments: index === 0 ? message.attachments : [],
+    reactions: index === 0 ? message.reactions : [],
+    details: index === 0 ? message.details : null,
   }));
+}
+
+/** How far around a cut we look for the bounds of a character; some are made of thousands of marks and are cut after all. */
+const cutLook = 200;
+
+function cutBefore(content: string, start: number, wanted: number): number {
+  if (wanted >= content.length) return content.length;
+  const from = Math.max(start, wanted - cutLook);
+  const around = content.slice(from, wanted + cutLook);
+  let cut = -1;
+  for (const { index } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(around)) {
+    if (index > 0 && from + index <= wanted) cut = from + index;
+  }
+  if (cut > start) return cut;
+  const code = content.charCodeAt(wanted - 1);
+  return code >= 0xd800 && code <= 0xdbff ? wanted - 1 : wanted;
 }
 
 /** The version of ours that stands in a note's content, if any. */

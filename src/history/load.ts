@@ -1,5 +1,6 @@
 // What a note is written from: the link with all around it, and its messages in order.
 import { later } from '../base/clock.ts';
+import { sha256 } from '../base/crypto.ts';
 import { text } from '../base/texts.ts';
 import { parseSettings, type CompanySettings } from '../companies/settings.ts';
 import type { Reader } from '../db/database.ts';
@@ -13,7 +14,7 @@ import type {
   MessageRow,
   NoteRow,
 } from '../db/tables.ts';
-import { piecesOf, type NoteMessage } from './compose.ts';
+import { piecesOf, type NoteDetails, type NoteMessage } from './compose.ts';
 
 export interface LoadedLink {
   readonly link: LinkRow;
@@ -24,6 +25,9 @@ export interface LoadedLink {
   readonly assigneeName: string | null;
   /** The note that was begun or takes messages, if any. */
   readonly note: NoteRow | undefined;
+  /** A note in which something changed since it was written, and that no human has touched. */
+  readonly stale: NoteRow | undefined;
+  readonly hasNotes: boolean;
 }
 
 export async function loadLink(reader: Reader, linkId: string): Promise<LoadedLink | undefined> {
@@ -43,10 +47,9 @@ export async function loadLink(reader: Reader, linkId: string): Promise<LoadedLi
     link.companyId,
     conversation.assigneeId,
   ]);
-  const note = await reader.one<NoteRow>(
-    `select * from note where link_id = ? and state in ('writing', 'open') order by created_at desc, id desc limit 1`,
-    [linkId],
-  );
+  const notes = await reader.query<NoteRow>('select * from note where link_id = ? order by created_at desc, id desc', [
+    linkId,
+  ]);
   return {
     link,
     conversation,
@@ -54,7 +57,9 @@ export async function loadLink(reader: Reader, linkId: string): Promise<LoadedLi
     contact,
     settings: parseSettings(company),
     assigneeName: assignee?.name ?? null,
-    note,
+    note: notes.find(({ state }) => state !== 'closed'),
+    stale: notes.find((note) => note.stale !== 0 && note.contentHash !== null && note.pipedriveNoteId !== null),
+    hasNotes: notes.length > 0,
   };
 }
 
@@ -62,73 +67,76 @@ export async function loadLink(reader: Reader, linkId: string): Promise<LoadedLi
 const patienceMs = 5 * 60_000;
 const mostAtOnce = 500;
 
-/** Messages that belong into the link's notes and stand in none, in order. With `all`, also those whose fate is open. */
-export async function unwritten(
-  reader: Reader,
-  loaded: LoadedLink,
-  now: string,
-  which: 'settled' | 'all' = 'settled',
-): Promise<NoteMessage[]> {
-  const { link } = loaded;
-  const rows = await reader.query<MessageRow>(
-    `select m.* from message m where m.conversation_id = ? and m.id > ?
-       and not exists (select 1 from noted_message n where n.link_id = ? and n.message_id = m.id)
-     order by m.created_at, m.id limit ${mostAtOnce}`,
-    [link.conversationId, link.afterMessageId, link.id],
-  );
-  const restOfLong = await missingPieces(reader, loaded);
-  const ready: MessageRow[] = [];
-  for (const row of rows) {
-    const open = row.status === 'queued' || row.status === 'unknown';
-    if (open && which === 'settled') {
-      if (row.createdAt > later(now, -patienceMs)) break;
-      continue;
-    }
-    ready.push(row);
-  }
-  return [...restOfLong, ...(await noteMessages(reader, loaded, ready)).flatMap(piecesOf)];
+export interface Unwritten {
+  readonly messages: readonly NoteMessage[];
+  /** When what is held back by a reply without a fate is no longer held back. */
+  readonly heldUntil: string | null;
 }
 
-/** Later pieces of a very long message whose first one is noted. */
-async function missingPieces(reader: Reader, loaded: LoadedLink): Promise<NoteMessage[]> {
-  const rows = await reader.query<MessageRow>(
-    `select m.* from message m join noted_message n on n.message_id = m.id and n.link_id = ?
-     where m.conversation_id = ? and length(m.text) > 6000 order by m.created_at, m.id`,
-    [loaded.link.id, loaded.link.conversationId],
+/** Messages that are due in the link's notes and stand in none, in order. */
+export async function unwritten(reader: Reader, loaded: LoadedLink, now: string): Promise<Unwritten> {
+  const rows = await reader.query<MessageRow & { noted: string }>(
+    `select m.*, n.message_id as noted from noted_message n join message m on m.id = substr(n.message_id, 1, 36)
+     where n.link_id = ? and n.note_id = '' order by m.created_at, m.id, n.message_id limit ${mostAtOnce}`,
+    [loaded.link.id],
   );
-  if (rows.length === 0) return [];
-  const noted = await reader.query<{ messageId: string }>('select message_id from noted_message where link_id = ?', [
-    loaded.link.id,
-  ]);
-  const known = new Set(noted.map(({ messageId }) => messageId));
-  return (await noteMessages(reader, loaded, rows)).flatMap(piecesOf).filter((piece) => !known.has(piece.key));
+  const ready: (MessageRow & { noted: string })[] = [];
+  let heldUntil: string | null = null;
+  for (const row of rows) {
+    if (isSettled(row)) ready.push(row);
+    else {
+      const until = later(row.createdAt, patienceMs);
+      if (until <= now) continue;
+      heldUntil = until;
+      break;
+    }
+  }
+  const distinct = [...new Map(ready.map((row) => [row.id, row])).values()];
+  const due = new Set(ready.map((row) => row.noted));
+  const messages = (await noteMessages(reader, loaded, distinct))
+    .flatMap(piecesOf)
+    // Of a long message whose first pieces stand in a note, only the rest is due.
+    .filter((piece) => due.has(piece.key) || due.has(baseOf(piece.key)));
+  return { messages, heldUntil };
+}
+
+/** Id of the message that a row or piece belongs to. */
+export function baseOf(key: string): string {
+  return key.slice(0, 36);
+}
+
+export function isSettled(message: Pick<MessageRow, 'status'>): boolean {
+  return message.status !== 'queued' && message.status !== 'unknown';
+}
+
+/** Whether anything of the link is due, or planned and not confirmed. */
+export async function isComplete(reader: Pick<Reader, 'one'>, linkId: string): Promise<boolean> {
+  const left = await reader.one(
+    `select 1 from noted_message n join message m on m.id = substr(n.message_id, 1, 36)
+     where n.link_id = ? and n.confirmed = 0 limit 1`,
+    [linkId],
+  );
+  return left === undefined;
 }
 
 /** What a note holds, planned and confirmed, in order. */
 export async function messagesIn(reader: Reader, loaded: LoadedLink, noteId: string): Promise<NoteMessage[]> {
-  const held = await reader.query<{ messageId: string }>('select message_id from noted_message where note_id = ?', [
-    noteId,
-  ]);
-  const keys = new Set(held.map(({ messageId }) => messageId));
-  const ids = [...new Set([...keys].map((key) => key.split('#')[0]!))];
-  const rows: MessageRow[] = [];
-  for (let start = 0; start < ids.length; start += 200) {
-    const some = ids.slice(start, start + 200);
-    rows.push(
-      ...(await reader.query<MessageRow>(
-        `select * from message where id in (${some.map(() => '?').join(', ')})`,
-        some,
-      )),
-    );
-  }
-  rows.sort((left, right) =>
-    left.createdAt === right.createdAt ? compare(left.id, right.id) : compare(left.createdAt, right.createdAt),
+  const rows = await reader.query<MessageRow & { noted: string }>(
+    `select m.*, n.message_id as noted from noted_message n join message m on m.id = substr(n.message_id, 1, 36)
+     where n.note_id = ? order by m.created_at, m.id, n.message_id`,
+    [noteId],
   );
-  return (await noteMessages(reader, loaded, rows)).flatMap(piecesOf).filter((piece) => keys.has(piece.key));
+  const keys = new Set(rows.map((row) => row.noted));
+  const distinct = [...new Map(rows.map((row) => [row.id, row])).values()];
+  return (await noteMessages(reader, loaded, distinct)).flatMap(piecesOf).filter((piece) => keys.has(piece.key));
 }
 
-function compare(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
+/** Changes when a message would be shown differently in a note. */
+export function fingerprint(
+  message: Pick<MessageRow, 'status' | 'errorCode' | 'text' | 'reactions' | 'details'>,
+): string {
+  const failure = message.status === 'failed' ? (message.errorCode ?? 'other') : null;
+  return sha256(JSON.stringify([failure, message.text, message.reactions, message.details])).slice(0, 16);
 }
 
 async function noteMessages(reader: Reader, loaded: LoadedLink, rows: readonly MessageRow[]): Promise<NoteMessage[]> {
@@ -142,16 +150,20 @@ async function noteMessages(reader: Reader, loaded: LoadedLink, rows: readonly M
       )),
     );
   }
+  const { language } = loaded.settings;
   return rows.map((row) => ({
     key: row.id,
-    authorName: row.authorKind === 'external' ? text(loaded.settings.language, 'author.outside') : row.authorName,
+    authorName: row.authorKind === 'external' ? text(language, 'author.outside') : row.authorName,
     isOutbound: row.direction === 'outbound',
     kind: row.kind,
     text: row.text,
     attachments: attachments
       .filter((attachment) => attachment.messageId === row.id)
       .map((attachment) => attachment.name),
-    failed: row.status === 'failed',
+    details: row.details === null ? null : (JSON.parse(row.details) as NoteDetails),
+    reactions: (JSON.parse(row.reactions) as { emoji: string }[]).map(({ emoji }) => emoji),
+    failure: row.status === 'failed' ? text(language, `failed.${row.errorCode ?? 'other'}`) : null,
     createdAt: row.createdAt,
+    shown: fingerprint(row),
   }));
 }

@@ -65,6 +65,9 @@ export type Happening =
       readonly kind: 'link.changed';
       readonly conversation: Pick<ConversationRow, 'id' | 'companyId'>;
       readonly link: LinkRow;
+      /** What became of it, if it is more than a matter of its notes or facts. */
+      readonly act?: LinkAct;
+      readonly by?: Actor;
     }
   | {
       readonly kind: 'link.removed';
@@ -91,6 +94,9 @@ export type Happening =
 
 /** What a user or the contact did to a conversation, as its timeline tells it (V10). */
 export type ConversationAct = 'started' | 'assigned' | 'unassigned' | 'closed' | 'opened' | 'reopened' | 'send_failed';
+
+/** What becomes of a link: its record is gone; it follows to another record; somebody mended it (L6). */
+export type LinkAct = 'link_broken' | 'link_moved' | 'link_mended';
 
 /** Draws consequences inside the same transaction; it only decides and enqueues. */
 export type Follower = (tx: Tx, happening: Happening) => Promise<void>;
@@ -264,10 +270,11 @@ function timelineOf(happening: Happening): Parameters<Changes['remember']>[1] | 
       return { companyId, conversationId: id, kind, by: happening.by, details: { type, recordId, title } };
     }
     case 'link.changed': {
-      if (happening.link.state !== 'broken') return undefined;
+      if (!happening.act) return undefined;
       const { companyId, id } = happening.conversation;
-      const { type, recordId, title } = happening.link;
-      return { companyId, conversationId: id, kind: 'link_broken', by: theApp, details: { type, recordId, title } };
+      const { type, recordId, title, reason } = happening.link;
+      const details = { type, recordId, title, ...(reason === null ? {} : { reason }) };
+      return { companyId, conversationId: id, kind: happening.act, by: happening.by ?? theApp, details };
     }
     case 'message.changed': {
       if (happening.message.status !== 'failed') return undefined;

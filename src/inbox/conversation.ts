@@ -188,7 +188,7 @@ export async function deleteConversation(deps: InboxDeps, viewer: Viewer, conver
     const ofLinks = 'select id from link where conversation_id = ?';
     await tx.query(`delete from noted_message where link_id in (${ofLinks})`, [conversation.id]);
     await tx.query(`delete from note where link_id in (${ofLinks})`, [conversation.id]);
-    for (const table of ['link', 'record_request', 'read_mark', 'timeline_entry', 'message']) {
+    for (const table of ['link', 'auto_link', 'record_request', 'read_mark', 'timeline_entry', 'message']) {
       await tx.query(`delete from ${table} where conversation_id = ?`, [conversation.id]);
     }
     const now = timeText(deps.clock);

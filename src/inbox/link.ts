@@ -5,7 +5,6 @@ import { newId } from '../base/ids.ts';
 import type { Viewer } from '../companies/access.ts';
 import type { Tx } from '../db/database.ts';
 import {
-  Note,
   NotedMessage,
   type ChannelRow,
   type ContactIdentityRow,
@@ -24,7 +23,7 @@ import {
   type NewRecord,
   type RecordType,
 } from '../pipedrive/records.ts';
-import { actorOf, conversationFor } from './conversation.ts';
+import { actorOf, conversationFor, lockedConversationFor } from './conversation.ts';
 import { createOnce } from './create-once.ts';
 import type { InboxDeps } from './deps.ts';
 
@@ -231,15 +230,16 @@ async function storeLink(
   viewer: Viewer,
   wanted: { conversationId: string; type: RecordType; recordId: string; title: string; details: object | null },
 ): Promise<LinkRow> {
-  const conversation = await conversationFor(tx, viewer, wanted.conversationId);
+  // Held until the end: a message that arrives in this moment is either seen here, or sees the link.
+  const conversation = await lockedConversationFor(tx, viewer, wanted.conversationId);
   const now = timeText(deps.clock);
   const newest = await tx.one<{ id: string | null }>('select max(id) as id from message where conversation_id = ?', [
     conversation.id,
   ]);
   const inserted = await tx.one<LinkRow>(
     `insert into link (id, company_id, conversation_id, type, record_id, title, details, state, after_message_id, history_complete,
-       created_by, created_at, removed_at)
-     values (?, ?, ?, ?, ?, ?, ?, 'active', ?, 0, ?, ?, null) on conflict do nothing returning *`,
+       created_by, created_at, removed_at, checked_at)
+     values (?, ?, ?, ?, ?, ?, ?, 'active', ?, 0, ?, ?, null, ?) on conflict do nothing returning *`,
     [
       newId(),
       viewer.companyId,
@@ -251,6 +251,7 @@ async function storeLink(
       newest?.id ?? '',
       viewer.userId,
       now,
+      now,
     ],
   );
   if (!inserted) {
@@ -261,35 +262,27 @@ async function storeLink(
     if (known) return known;
     throw new UserError('person_linked');
   }
-  await planFirstNote(deps, tx, conversation, inserted);
+  await makeLatestDue(deps, tx, inserted);
   await deps.changes.record(tx, { kind: 'link.added', conversation, link: inserted, by: actorOf(viewer) });
   return inserted;
 }
 
-async function planFirstNote(deps: LinkDeps, tx: Tx, conversation: ConversationRow, link: LinkRow): Promise<void> {
+async function makeLatestDue(deps: LinkDeps, tx: Tx, link: LinkRow): Promise<void> {
   const latest = await tx.query<Pick<MessageRow, 'id' | 'createdAt'>>(
     `select id, created_at from message where conversation_id = ? order by created_at desc, id desc limit ${noteAtMost}`,
-    [conversation.id],
+    [link.conversationId],
   );
   const since = timeText(deps.clock, -noteBackMs);
   const chosen = latest.filter((message, index) => index < noteAtLeast || message.createdAt >= since);
-  const noteId = newId();
-  await tx.insert(Note, {
-    id: noteId,
-    companyId: link.companyId,
-    linkId: link.id,
-    pipedriveNoteId: null,
-    state: 'writing',
-    mark: noteId.replaceAll('-', ''),
-    version: 0,
-    contentHash: null,
-    authorId: null,
-    windowUntil: timeText(deps.clock, noteBackMs),
-    createdAt: timeText(deps.clock),
-  });
   await tx.insert(
     NotedMessage,
-    chosen.map((message) => ({ linkId: link.id, messageId: message.id, noteId, confirmed: 0 as const })),
+    chosen.map((message) => ({
+      linkId: link.id,
+      messageId: message.id,
+      noteId: '',
+      confirmed: 0 as const,
+      shown: null,
+    })),
   );
 }
 

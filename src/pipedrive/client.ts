@@ -1,16 +1,18 @@
 // The vendor's SDK, sending through our HTTP door: tokens, budget and failures are minded here, once for all calls.
 import type * as v1 from 'pipedrive/v1';
 import type * as v2 from 'pipedrive/v2';
-import { timeText } from '../base/clock.ts';
+import { later, timeText } from '../base/clock.ts';
 import { UpstreamError } from '../base/errors.ts';
-import { retryAfter, type IncomingResponse } from '../base/http.ts';
+import { retryAfter, type IncomingResponse, type OutgoingRequest } from '../base/http.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { Reader } from '../db/database.ts';
 import type { TokenBudgetRow } from '../db/tables.ts';
+import type { Pace } from './pace.ts';
 import { accessToken, markReconnect, type Access, type Grant, type TokenDeps } from './tokens.ts';
 
 export interface PipedriveDeps extends TokenDeps {
   readonly metrics: Metrics;
+  readonly pace: Pace;
 }
 
 type V1 = typeof v1;
@@ -20,6 +22,8 @@ type ApiClass<Api> = new (configuration: never) => Api;
 /** One user's access to his company's data. Made per piece of work. Answers are bodies, to be checked by whoever asks. */
 export interface PipedriveClient {
   readonly grant: Grant;
+  /** Whose calls these are: what is kept of their answers is kept for it. */
+  readonly scope: object;
   v1<Api extends object>(pick: (sdk: V1) => ApiClass<Api>, call: (api: Api) => Promise<unknown>): Promise<unknown>;
   v2<Api extends object>(pick: (sdk: V2) => ApiClass<Api>, call: (api: Api) => Promise<unknown>): Promise<unknown>;
 }
@@ -31,6 +35,8 @@ export interface CallOptions {
 
 /** Below this share of the day's tokens only what a user waits for is called (H7). */
 const lowShare = 0.02;
+/** When the day ends is not documented: so often one call is let through, to see whether there are tokens again. */
+const probeMs = 3_600_000;
 
 export function pipedriveFor(
   deps: PipedriveDeps,
@@ -39,7 +45,10 @@ export function pipedriveFor(
 ): PipedriveClient {
   const grant = { companyId, userId };
   const call = async (run: (access: Access) => Promise<unknown>): Promise<unknown> => {
-    await requireBudget(deps, grant.companyId, options.urgent ?? false);
+    if (!options.urgent) {
+      await requireBudget(deps, grant.companyId);
+      requireUp(deps, grant.companyId);
+    }
     let refused: string | undefined;
     for (;;) {
       const access = await accessToken(deps, grant, refused);
@@ -59,6 +68,7 @@ export function pipedriveFor(
   };
   return {
     grant,
+    scope: deps.db,
     v1: (pick, use) =>
       call(async (access) => {
         const sdk = await import('pipedrive/v1');
@@ -78,21 +88,50 @@ export function budgetOf(reader: Reader, companyId: string): Promise<TokenBudget
   return reader.one<TokenBudgetRow>('select * from token_budget where company_id = ?', [companyId]);
 }
 
-async function requireBudget(deps: PipedriveDeps, companyId: string, urgent: boolean): Promise<void> {
-  const budget = await deps.db.read((reader) => budgetOf(reader, companyId));
-  if (!budget) return;
-  const now = timeText(deps.clock);
-  if (budget.blockedUntil !== null && budget.blockedUntil > now) {
-    throw new UpstreamError('pipedrive', 'stop', {
-      reason: 'daily_budget',
-      retryAfterMs: Date.parse(budget.blockedUntil) - deps.clock.now().getTime(),
-    });
-  }
+export interface Budget {
+  /** Machine word of why notes wait, or null. */
+  readonly reason: 'daily_budget' | 'daily_budget_low' | null;
+  /** When there are new tokens, as far as is known: Pipedrive tells no zone for its midnight. */
+  readonly resetsAt: string | null;
+}
+
+/** Whether a company's background calls wait for tokens. */
+export function budgetState(budget: TokenBudgetRow | undefined, now: string): Budget {
+  const isUsedUp = budget?.blockedUntil != null && budget.blockedUntil > now;
   const isLow =
-    budget.remaining !== null && budget.dailyLimit !== null && budget.remaining < budget.dailyLimit * lowShare;
-  const isToday = budget.updatedAt.slice(0, 10) === now.slice(0, 10);
-  if (isLow && isToday && !urgent)
-    throw new UpstreamError('pipedrive', 'stop', { reason: 'daily_budget', retryAfterMs: 600_000 });
+    budget != null &&
+    budget.remaining !== null &&
+    budget.dailyLimit !== null &&
+    budget.remaining < budget.dailyLimit * lowShare &&
+    budget.updatedAt > later(now, -probeMs);
+  if (!isUsedUp && !isLow) return { reason: null, resetsAt: null };
+  return { reason: isUsedUp ? 'daily_budget' : 'daily_budget_low', resetsAt: midnightAfter(now) };
+}
+
+async function requireBudget(deps: PipedriveDeps, companyId: string): Promise<void> {
+  const budget = await deps.db.read((reader) => budgetOf(reader, companyId));
+  const now = timeText(deps.clock);
+  if (!budget) return;
+  if (budgetState(budget, now).reason === null) {
+    // The first to ask after a time of few tokens asks for all; the others wait for his answer.
+    const wasLow = budget.remaining !== null && budget.remaining < (budget.dailyLimit ?? 0) * lowShare;
+    if (!wasLow) return;
+    const mine = await deps.db.transaction((tx) =>
+      tx.query('update token_budget set updated_at = ? where company_id = ? and updated_at = ? returning company_id', [
+        now,
+        companyId,
+        budget.updatedAt,
+      ]),
+    );
+    if (mine.length > 0) return;
+  }
+  throw new UpstreamError('pipedrive', 'stop', { reason: 'daily_budget', retryAfterMs: 60_000 });
+}
+
+/** While Pipedrive is down, one background call of a company in half a minute finds out whether it is back (P-05). */
+function requireUp(deps: PipedriveDeps, companyId: string): void {
+  const restMs = deps.pace.restMs(companyId);
+  if (restMs > 0) throw new UpstreamError('pipedrive', 'stop', { reason: 'down', retryAfterMs: restMs });
 }
 
 /** What our adapter throws into the SDK, which would otherwise keep only the body (dossier 7.4). */
@@ -118,7 +157,9 @@ function throughOurDoor<Api extends object>(deps: PipedriveDeps, grant: Grant, a
   axios.defaults.adapter = async (request: SdkRequest) => {
     const method = (request.method ?? 'get').toUpperCase() as 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
     const body = typeof request.data === 'string' ? request.data : undefined;
-    const answer = await deps.send({
+    const user = `${grant.companyId}:${grant.userId}`;
+    await deps.pace.turn(user, /\/(search|itemSearch)\b/.test(request.url ?? ''));
+    const answer = await sendOnce(deps, grant.companyId, {
       service: 'pipedrive',
       method,
       url: request.url ?? '',
@@ -129,11 +170,25 @@ function throughOurDoor<Api extends object>(deps: PipedriveDeps, grant: Grant, a
       },
       ...(body === undefined ? {} : { body }),
     });
+    deps.pace.heard(user, answer.headers);
     await rememberBudget(deps, grant.companyId, answer);
     if (answer.status >= 400 || answer.json === undefined) throw new CallFailure(answer);
     return { data: answer.json, status: answer.status, statusText: '', headers: answer.headers, config: request };
   };
   return api;
+}
+
+async function sendOnce(deps: PipedriveDeps, companyId: string, request: OutgoingRequest): Promise<IncomingResponse> {
+  try {
+    const answer = await deps.send(request);
+    const isDown = answer.status >= 500 || (answer.status < 400 && answer.json === undefined);
+    if (isDown) deps.pace.wentWrong(companyId);
+    else deps.pace.wentWell(companyId);
+    return answer;
+  } catch (error) {
+    deps.pace.wentWrong(companyId);
+    throw error;
+  }
 }
 
 function soundBody(body: unknown): unknown {
@@ -149,16 +204,12 @@ async function understood(deps: PipedriveDeps, grant: Grant, error: unknown): Pr
   const { status, headers, json } = error.answer;
   if (status === 401) return new UpstreamError('pipedrive', 'reconnect', { status, reason: 'unauthorized' });
   if (status === 429) return tooMany(deps, grant, headers);
-  if (status >= 500 || status < 300) return new UpstreamError('pipedrive', 'unknown', { status, reason: 'no_sense' });
+  if (status >= 500 || status < 400) return new UpstreamError('pipedrive', 'unknown', { status, reason: 'no_sense' });
+  // The company has not paid, or is closed: nothing to be done but to look again later.
+  if (status === 402)
+    return new UpstreamError('pipedrive', 'stop', { status, reason: 'account_closed', retryAfterMs: 3_600_000 });
   const code = codeOf(json);
-  const reason =
-    status === 404 || status === 410
-      ? 'not_found'
-      : status === 402
-        ? 'account_closed'
-        : status === 403
-          ? 'forbidden'
-          : 'refused';
+  const reason = status === 404 || status === 410 ? 'not_found' : status === 403 ? 'forbidden' : 'refused';
   return new UpstreamError('pipedrive', 'refused', { status, reason, ...(code ? { providerCode: code } : {}) });
 }
 
@@ -174,7 +225,7 @@ async function tooMany(
   headers: IncomingResponse['headers'],
 ): Promise<UpstreamError> {
   if (numberOf(headers['x-daily-ratelimit-token-remaining']) === 0) {
-    const until = nextMidnight(deps.clock.now());
+    const until = nextLook(timeText(deps.clock));
     await deps.db.transaction((tx) =>
       tx.query('update token_budget set blocked_until = ? where company_id = ?', [until, grant.companyId]),
     );
@@ -193,12 +244,17 @@ async function tooMany(
 }
 
 /** The zone of Pipedrive's midnight is not documented; an hour's pause and another look is the shortest that cannot storm. */
-function nextMidnight(now: Date): string {
-  const midnight = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1);
-  return new Date(Math.min(midnight, now.getTime() + 3_600_000)).toISOString();
+function nextLook(now: string): string {
+  const midnight = midnightAfter(now);
+  const hour = later(now, probeMs);
+  return midnight < hour ? midnight : hour;
 }
 
-const remembered = new Map<string, number>();
+function midnightAfter(now: string): string {
+  return later(`${now.slice(0, 10)}T00:00:00.000Z`, 24 * 3_600_000);
+}
+
+const remembered = new WeakMap<object, Map<string, number>>();
 
 /** Kept when it moved by more than a hundredth, so that a call does not cost a write. */
 async function rememberBudget(deps: PipedriveDeps, companyId: string, response: IncomingResponse): Promise<void> {
@@ -206,9 +262,11 @@ async function rememberBudget(deps: PipedriveDeps, companyId: string, response: 
   const remaining = numberOf(response.headers['x-daily-ratelimit-token-remaining']);
   if (limit === undefined || remaining === undefined) return;
   deps.metrics.tokenBudget.set(remaining);
-  const before = remembered.get(companyId);
+  const known = remembered.get(deps.db) ?? new Map<string, number>();
+  remembered.set(deps.db, known);
+  const before = known.get(companyId);
   if (before !== undefined && Math.abs(before - remaining) < limit / 100 && remaining > limit / 20) return;
-  remembered.set(companyId, remaining);
+  known.set(companyId, remaining);
   await deps.db.transaction((tx) =>
     tx.query(
       `insert into token_budget (company_id, daily_limit, remaining, blocked_until, updated_at) values (?, ?, ?, null, ?)

@@ -15,6 +15,11 @@ export interface NoteContent {
   readonly content: string;
 }
 
+export interface FoundNote extends NoteContent {
+  /** When it was created, if Pipedrive tells. */
+  readonly addedAt?: string;
+}
+
 const noteShape = z.object({
   id: z.number(),
   content: z.string().nullish(),
@@ -73,7 +78,7 @@ export async function findNote(
   client: PipedriveClient,
   record: RecordRef,
   mark: string,
-): Promise<NoteContent | undefined> {
+): Promise<FoundNote | undefined> {
   for (let page = 0; page < longestSearch; page += 1) {
     const answer = await client.v1(
       (sdk) => sdk.NotesApi,
@@ -81,7 +86,10 @@ export async function findNote(
     );
     const notes = z.object({ data: z.array(noteShape).nullish() }).parse(answer).data ?? [];
     const found = notes.find((note) => isActive(note) && note.content?.includes(mark));
-    if (found) return { noteId: String(found.id), content: found.content ?? '' };
+    if (found) {
+      const addedAt = found.add_time ? { addedAt: utcTime(found.add_time) } : {};
+      return { noteId: String(found.id), content: found.content ?? '', ...addedAt };
+    }
     if (notes.length < 50) return undefined;
   }
   return undefined;
@@ -89,6 +97,11 @@ export async function findNote(
 
 function reference({ type, recordId }: RecordRef): Record<string, string | number> {
   return type === 'lead' ? { lead_id: recordId } : { [`${type}_id`]: Number(recordId) };
+}
+
+/** v1 writes UTC without a zone. */
+function utcTime(time: string): string {
+  return new Date(/Z|[+-]\d\d:\d\d$/.test(time) ? time : `${time.replace(' ', 'T')}Z`).toISOString();
 }
 
 function isActive(note: z.infer<typeof noteShape>): boolean {

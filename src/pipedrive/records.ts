@@ -426,8 +426,10 @@ interface Kept<T> {
 
 /** What changes rarely and is read often, for some minutes per company. */
 function kept<T>(read: (client: PipedriveClient) => Promise<T>): (client: PipedriveClient) => Promise<T> {
-  const cache = new Map<string, Kept<T>>();
+  const caches = new WeakMap<object, Map<string, Kept<T>>>();
   return (client) => {
+    const cache = caches.get(client.scope) ?? new Map<string, Kept<T>>();
+    caches.set(client.scope, cache);
     const key = client.grant.companyId;
     const now = performance.now();
     const known = cache.get(key);

@@ -9,7 +9,7 @@ import { endSession, sessionFromSignedToken, type SessionDeps } from '../../comp
 import { changeSettings, parseNotifications, parseSettings, readSettings } from '../../companies/settings.ts';
 import type { CompanyRow, UserRow } from '../../db/tables.ts';
 import type { InboxDeps } from '../../inbox/deps.ts';
-import { budgetOf } from '../../pipedrive/client.ts';
+import { budgetOf, budgetState } from '../../pipedrive/client.ts';
 import type { Colleague, Company, Me, User } from '../contract.ts';
 import { noContent, ok, type CallAnswer, type Handlers } from '../handler.ts';
 
@@ -90,7 +90,7 @@ async function readMe(deps: MeCallDeps, viewer: Viewer): Promise<Me> {
   if (!company || !user) throw new UserError('unauthenticated');
   await refreshProfileIfOld(deps.inbox, user);
   const notesWaiting = await deps.notesWaiting(viewer.companyId);
-  const isBlocked = budget?.blockedUntil != null && budget.blockedUntil > timeText(clock);
+  const { reason, resetsAt } = budgetState(budget, timeText(clock));
   return {
     user: userShape(user),
     company: companyShape(company),
@@ -101,9 +101,9 @@ async function readMe(deps: MeCallDeps, viewer: Viewer): Promise<Me> {
     tokenBudget: {
       limit: budget?.dailyLimit ?? null,
       remaining: budget?.remaining ?? null,
-      resetsAt: budget?.blockedUntil ?? null,
+      resetsAt,
       notesWaiting,
-      reason: isBlocked ? 'daily_budget' : null,
+      reason,
     },
     reconnectNeeded: found.dead !== undefined,
     serverTime: timeText(clock),
