@@ -10,6 +10,8 @@ export interface Host {
   openRecord(type: 'person' | 'lead' | 'deal', recordId: string): void;
   /** Pipedrive's own activity window. */
   followUp(subject: string, dealId: string | null): void;
+  /** Pipedrive's own window for a new person; it takes no number. */
+  newPerson(name: string): void;
   showWindow(context: Record<string, string>): void;
   closeModal(): void;
 }
@@ -75,6 +77,8 @@ export async function connectHost(query: FrameQuery, size?: { height?: number; w
           prefill: { subject, ...(dealId ? { deal: Number(dealId) } : {}) },
         } as never),
       ),
+    newPerson: (name) =>
+      quietly(() => sdk.execute(Command.OPEN_MODAL, { type: Modal.PERSON, prefill: { name } } as never)),
     showWindow: (context) => quietly(() => sdk.execute(Command.SHOW_FLOATING_WINDOW, { context })),
     closeModal: () => quietly(() => sdk.execute(Command.CLOSE_MODAL)),
   };

@@ -10,7 +10,7 @@ import type {
   TimelineEntry,
 } from '../../src/web/contract.ts';
 import { ApiError, OfflineError, type Api } from './api.ts';
-import { readDraft, writeDraft } from './drafts.ts';
+import { readDrafts, writeDraft } from './remembered.ts';
 import { openStream, type StreamEvent } from './stream.ts';
 import { t } from './texts.ts';
 
@@ -87,7 +87,7 @@ export function createStore(api: Api, me: Me) {
     list: { ids: [], cursor: null, state: 'loading' },
     selected: null,
     threads: new Map(),
-    drafts: new Map(),
+    drafts: readDrafts(me.user.id),
     presence: new Map(),
     newerReply: null,
     toast: null,
@@ -413,7 +413,6 @@ export function createStore(api: Api, me: Me) {
       if (!state.conversations.has(id)) {
         void api.conversation(id).then(receive).catch(explain);
       }
-      if (!state.drafts.has(id)) set({ drafts: put(state.drafts, id, readDraft(state.me.user.id, id)) });
       void loadThread(id);
     },
     prefetch: (id: string) => {

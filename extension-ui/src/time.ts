@@ -112,3 +112,9 @@ export function money(value: number, currency: string | null): string {
   if (!currency) return new Intl.NumberFormat(locale()).format(value);
   return new Intl.NumberFormat(locale(), { style: 'currency', currency, maximumFractionDigits: 0 }).format(value);
 }
+
+/** Seconds as `0:24`. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}

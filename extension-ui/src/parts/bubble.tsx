@@ -2,11 +2,25 @@
 import type { ComponentChildren } from 'preact';
 import type { Attachment, Message } from '../../../src/web/contract.ts';
 import { t } from '../texts.ts';
-import { clockTime, fileSize } from '../time.ts';
-import { Icon } from './icon.tsx';
+import { clockTime } from '../time.ts';
+import { Icon, type IconName } from './icon.tsx';
+import { File, Pictures, Video, Voice } from './media.tsx';
 import { memo } from './memo.ts';
 import { firstName } from './row.tsx';
 import { statusWord, Tick } from './tick.tsx';
+import { Words } from './words.tsx';
+
+/** What can be done from within a bubble; the same object for all of a thread, so that a bubble is drawn again only for itself. */
+export interface BubbleActs {
+  readonly resend: (message: Message) => void;
+  readonly remove: (message: Message) => void;
+  readonly copy: (text: string) => void;
+  readonly openPicture: (attachment: Attachment) => void;
+  readonly jumpTo: (messageId: string) => void;
+  /** Null where a person cannot be made from here. */
+  readonly createPerson: ((name: string, phone: string) => void) | null;
+  readonly playing: (messageId: string, playing: boolean) => void;
+}
 
 export interface BubbleProps {
   readonly message: Message;
@@ -18,10 +32,10 @@ export interface BubbleProps {
   readonly provider: string;
   readonly noteTitle: string;
   readonly offline: boolean;
-  readonly onResend: (message: Message) => void;
-  readonly onRemove: (message: Message) => void;
-  readonly onPicture: (attachment: Attachment) => void;
   readonly isOwn: boolean;
+  /** Shown for a moment after a jump to it. */
+  readonly marked: boolean;
+  readonly acts: BubbleActs;
 }
 
 export const Bubble = memo(function Bubble(props: BubbleProps) {
@@ -29,7 +43,8 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   const out = message.direction === 'outbound';
   const failed = message.status === 'failed';
   const outside = message.author.kind === 'external';
-  const author = out ? (outside ? t('thread.outside') : message.author.name) : message.author.name;
+  const author = out && outside ? t('thread.outside') : message.author.name;
+  const hasMeta = last || props.newestOut;
   const classes = [
     'message',
     out ? 'out' : 'in',
@@ -37,19 +52,28 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
     last ? 'last' : '',
     failed ? 'failed' : '',
     outside ? 'outside' : '',
+    props.marked ? 'marked' : '',
+    message.reactions.length > 0 ? 'reacted' : '',
   ];
   return (
     <article
       class={classes.filter(Boolean).join(' ')}
       aria-label={[author, clockTime(message.createdAt), statusWord(message.status)].filter(Boolean).join(', ')}
     >
-      <Body {...props} />
+      <div class="bubble-line">
+        <Body {...props} />
+        {!hasMeta && !failed && (
+          <time class="side-time" dateTime={message.createdAt} aria-hidden="true">
+            {clockTime(message.createdAt)}
+          </time>
+        )}
+      </div>
       {failed ? (
         <Failure {...props} />
       ) : message.status === 'unknown' ? (
         <Unknown {...props} />
       ) : (
-        (last || props.newestOut) && <MetaLine {...props} />
+        hasMeta && <MetaLine {...props} />
       )}
     </article>
   );
@@ -58,161 +82,212 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
 const onlyEmoji =
   /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s*){1,3}$/u;
 
-function Body({ message, onPicture, provider }: BubbleProps) {
-  const { text, attachments, kind } = message;
+function Body({ message, provider, acts }: BubbleProps) {
+  const { text, attachments, kind, details } = message;
   if (kind === 'unsupported' && attachments.length === 0) {
     return (
       <div class="bubble unsupported">
         <Icon name="circle-question-mark" size={16} />
-        {t('message.unsupported', { provider })}
-        {text !== '' && <Words text={text} />}
+        <span>
+          {t('message.unsupported', { provider })}
+          {text !== '' && <Words text={text} />}
+        </span>
       </div>
     );
   }
-  if (text !== '' && attachments.length === 0 && onlyEmoji.test(text)) return <div class="big-emoji">{text}</div>;
+  if (text !== '' && attachments.length === 0 && !message.replyTo && onlyEmoji.test(text))
+    return (
+      <div class="big-emoji">
+        {text}
+        <Reactions message={message} />
+      </div>
+    );
   const pictures = attachments.filter((attachment) => attachment.kind === 'image' || attachment.kind === 'sticker');
-  const files = attachments.filter((attachment) => !pictures.includes(attachment));
+  const onlySticker = text === '' && pictures.length === 1 && pictures[0]?.kind === 'sticker';
+  const classes = [
+    'bubble',
+    pictures.length > 0 ? 'with-picture' : '',
+    onlySticker ? 'bare' : '',
+    kind === 'postback' ? 'postback' : '',
+  ];
   return (
-    <div class={`bubble${pictures.length > 0 ? ' with-picture' : ''}`}>
-      {message.replyTo && <blockquote dir="auto">{message.replyTo.preview}</blockquote>}
-      {pictures.length > 0 && (
-        <div class={`pictures${pictures.length > 1 ? ' several' : ''}`}>
-          {pictures.map((attachment) => (
-            <Picture key={attachment.id} attachment={attachment} author={message.author.name} onOpen={onPicture} />
-          ))}
-        </div>
+    <div class={classes.filter(Boolean).join(' ')}>
+      {details?.forwarded && <Note icon="corner-up-right" words={t('message.forwarded')} />}
+      {details?.referral && <Referral referral={details.referral} />}
+      {details?.template && (
+        <Note icon="layout-template" words={t('message.template', { name: details.template.name })} />
       )}
-      {files.map((attachment) => (
-        <File key={attachment.id} attachment={attachment} />
-      ))}
-      {kind === 'location' && (
-        <a
-          class="place"
-          href={`https://www.openstreetmap.org/search?query=${encodeURIComponent(text.split('\n').at(-1) ?? '')}`}
-          target="_blank"
-          rel="noreferrer noopener"
+      {message.replyTo && (
+        <button
+          type="button"
+          class="quote"
+          onClick={() => acts.jumpTo(message.replyTo!.id)}
+          aria-label={t('message.jump', { text: message.replyTo.preview })}
         >
-          <Icon name="map-pin" size={16} />
-          {t('message.map')}
-        </a>
+          <span dir="auto">{message.replyTo.preview}</span>
+        </button>
       )}
-      {text !== '' && <Words text={text} />}
-      {message.reactions.length > 0 && (
-        <span class="reactions">
-          {message.reactions.map((reaction) => (
-            <span key={`${reaction.by} ${reaction.emoji}`}>{reaction.emoji}</span>
-          ))}
-        </span>
+      {pictures.length > 0 && (
+        <Pictures pictures={pictures} author={message.author.name} onOpen={acts.openPicture} />
       )}
+      {attachments.map((attachment) =>
+        attachment.kind === 'audio' ? (
+          <Voice
+            key={attachment.id}
+            attachment={attachment}
+            onPlaying={(playing) => acts.playing(message.id, playing)}
+          />
+        ) : attachment.kind === 'video' ? (
+          <Video key={attachment.id} attachment={attachment} />
+        ) : attachment.kind === 'file' ? (
+          <File key={attachment.id} attachment={attachment} />
+        ) : null,
+      )}
+      {(details?.location ?? kind === 'location') && <Place message={message} />}
+      {details?.contacts?.map((contact) => (
+        <ContactCard key={contact.name + contact.phones.join()} contact={contact} onCreate={acts.createPerson} />
+      ))}
+      {details?.shared && <Shared shared={details.shared} />}
+      {text !== '' && !saysTheSame(message) && <Words text={text} />}
+      <Reactions message={message} />
     </div>
   );
 }
 
-const address = /https?:\/\/[^\s<>"']+[^\s<>"'.,:;!?)\]]/g;
+/** A place, card or link whose words only repeat what is drawn above them. */
+function saysTheSame({ text, details }: Message): boolean {
+  if (!details) return false;
+  const { location, contacts, shared } = details;
+  const said = [
+    location?.name,
+    location?.address,
+    ...(contacts ?? []).flatMap((contact) => [contact.name, ...contact.phones]),
+    shared?.title,
+    shared?.url,
+  ].filter((part) => part !== undefined);
+  if (said.length === 0) return false;
+  return text.split(/\n|, | · /).every((line) => line.trim() === '' || said.some((part) => part.includes(line.trim())));
+}
 
-/** Text is text; only sound web addresses become links. */
-function Words({ text }: { text: string }) {
-  const parts: ComponentChildren[] = [];
-  let at = 0;
-  for (const found of text.matchAll(address)) {
-    parts.push(text.slice(at, found.index));
-    at = found.index + found[0].length;
-    const url = URL.canParse(found[0]) ? new URL(found[0]) : undefined;
-    parts.push(
-      url ? (
-        <a href={url.href} target="_blank" rel="noreferrer noopener">
-          {url.hostname === new URL(found[0]).hostname && /[^\u0000-\u007f]/.test(found[0].split('/')[2] ?? '')
-            ? url.href
-            : found[0]}
-        </a>
-      ) : (
-        found[0]
-      ),
-    );
-  }
-  parts.push(text.slice(at));
+function Note({ icon, words }: { icon: IconName; words: string }) {
   return (
-    <p class="words" dir="auto">
-      {parts}
+    <p class="bubble-note">
+      <Icon name={icon} size={13} />
+      {words}
     </p>
   );
 }
 
-/** The place is kept from the known size, so that nothing jumps when it loads. */
-function Picture({
-  attachment,
-  author,
-  onOpen,
-}: {
-  attachment: Attachment;
-  author: string;
-  onOpen: (attachment: Attachment) => void;
-}) {
-  const ratio = attachment.width && attachment.height ? attachment.width / attachment.height : 4 / 3;
-  const width = attachment.kind === 'sticker' ? 128 : Math.min(320, attachment.width ?? 320);
-  const style = { '--picture-width': `${width}px`, aspectRatio: String(Math.max(0.5, Math.min(2.4, ratio))) } as Record<
-    string,
-    string
-  >;
-  if (attachment.state === 'ready' && attachment.url) {
-    return (
-      <button
-        type="button"
-        class="picture"
-        style={style}
-        onClick={() => onOpen(attachment)}
-        aria-label={t('message.openPicture', { name: author })}
-      >
-        <img
-          src={attachment.url}
-          alt={t('message.pictureFrom', { file: attachment.name, name: author })}
-          loading="lazy"
-          decoding="async"
-        />
-      </button>
-    );
-  }
+type Details = NonNullable<Message['details']>;
+
+function Referral({ referral }: { referral: NonNullable<Details['referral']> }) {
+  const title = referral.title ?? referral.body ?? referral.source;
+  const href = safeAddress(referral.url);
   return (
-    <div class={`picture ${attachment.state}`} style={style}>
-      <Icon name={attachment.state === 'failed' ? 'triangle-alert' : 'image'} size={20} />
-      <span>{t(attachment.state === 'failed' ? 'message.pictureFailed' : 'message.fetching')}</span>
+    <p class="bubble-note">
+      <Icon name="megaphone" size={13} />
+      <span>
+        {t('message.referral')}{' '}
+        {href ? (
+          <a href={href} target="_blank" rel="noreferrer noopener">
+            {title}
+          </a>
+        ) : (
+          title
+        )}
+      </span>
+    </p>
+  );
+}
+
+/** Only the web: an address from outside may be anything. */
+function safeAddress(url: string | undefined): string | undefined {
+  if (!url || !URL.canParse(url)) return undefined;
+  const parsed = new URL(url);
+  return parsed.protocol === 'https:' || parsed.protocol === 'http:' ? parsed.href : undefined;
+}
+
+function Place({ message }: { message: Message }) {
+  const place = message.details?.location;
+  const words = place?.name ?? place?.address ?? message.text.split('\n')[0] ?? '';
+  const where = place ? `${place.latitude},${place.longitude}` : (message.text.split('\n').at(-1) ?? '');
+  const href = place
+    ? `https://www.openstreetmap.org/?mlat=${place.latitude}&mlon=${place.longitude}#map=16/${place.latitude}/${place.longitude}`
+    : `https://www.openstreetmap.org/search?query=${encodeURIComponent(where)}`;
+  return (
+    <a class="place" href={href} target="_blank" rel="noreferrer noopener" aria-label={t('message.map')}>
+      <Icon name="map-pin" size={18} />
+      <span class="two-lines">
+        <span dir="auto">{words || where}</span>
+        {place?.name && place.address && <small dir="auto">{place.address}</small>}
+      </span>
+    </a>
+  );
+}
+
+function ContactCard({
+  contact,
+  onCreate,
+}: {
+  contact: { readonly name: string; readonly phones: readonly string[] };
+  onCreate: BubbleActs['createPerson'];
+}) {
+  return (
+    <div class="contact-card">
+      <span class="tile">
+        <Icon name="user" size={18} />
+      </span>
+      <span class="two-lines">
+        <b dir="auto">{contact.name}</b>
+        {contact.phones.map((phone) => (
+          <a key={phone} href={`tel:${phone.replace(/[^+\d]/g, '')}`}>
+            {phone}
+          </a>
+        ))}
+      </span>
+      {onCreate && (
+        <button type="button" class="button small" onClick={() => onCreate(contact.name, contact.phones[0] ?? '')}>
+          <Icon name="user-plus" size={14} />
+          {t('message.createPerson')}
+        </button>
+      )}
     </div>
   );
 }
 
-function File({ attachment }: { attachment: Attachment }) {
-  if (attachment.state === 'ready' && attachment.url && attachment.kind === 'audio')
-    return <audio controls preload="none" src={attachment.url} />;
-  if (attachment.state === 'ready' && attachment.url && attachment.kind === 'video')
-    return <video controls preload="none" src={attachment.url} />;
-  const ending = attachment.name.includes('.') ? attachment.name.split('.').at(-1)!.toUpperCase() : '';
-  const facts = [ending, attachment.size === null ? '' : fileSize(attachment.size)].filter(Boolean).join(' · ');
+function Shared({ shared }: { shared: NonNullable<Details['shared']> }) {
+  const href = safeAddress(shared.url);
   const inside = (
     <>
-      <span class="tile">
-        <Icon
-          name={attachment.kind === 'audio' ? 'mic' : attachment.kind === 'video' ? 'play' : 'file-text'}
-          size={18}
-        />
-      </span>
-      <span class="file-text">
-        <span class="file-name">{attachment.name}</span>
-        <span class="file-facts">
-          {attachment.state === 'pending'
-            ? t('message.fetching')
-            : attachment.state === 'failed'
-              ? t('message.fileFailed')
-              : facts}
-        </span>
+      <Icon name="external-link" size={16} />
+      <span class="two-lines">
+        <span dir="auto">{shared.title ?? t('kind.shared')}</span>
+        {href && <small>{new URL(href).hostname}</small>}
       </span>
     </>
   );
-  return attachment.state === 'ready' && attachment.url ? (
-    <a class="file" href={attachment.url} target="_blank" rel="noreferrer noopener">
+  return href ? (
+    <a class="place" href={href} target="_blank" rel="noreferrer noopener">
       {inside}
     </a>
   ) : (
-    <div class="file">{inside}</div>
+    <span class="place">{inside}</span>
+  );
+}
+
+function Reactions({ message }: { message: Message }) {
+  if (message.reactions.length === 0) return null;
+  return (
+    <span
+      class="reactions"
+      role="img"
+      aria-label={message.reactions.map(({ by, emoji }) => t('message.reacted', { name: by, emoji })).join(', ')}
+      title={message.reactions.map(({ by, emoji }) => `${by} ${emoji}`).join(', ')}
+    >
+      {message.reactions.map((reaction) => (
+        <span key={`${reaction.by} ${reaction.emoji}`}>{reaction.emoji}</span>
+      ))}
+    </span>
   );
 }
 
@@ -220,15 +295,20 @@ function MetaLine({ message, showAuthor, newestOut, noteTitle, offline }: Bubble
   const out = message.direction === 'outbound';
   const outside = message.author.kind === 'external';
   const waiting = message.status === 'queued' && offline;
+  const parts: ComponentChildren[] = [
+    outside ? t('thread.outside') : out && showAuthor ? firstName(message.author.name) : null,
+    message.details?.edited ? t('message.edited') : null,
+  ].filter(Boolean);
   return (
     <div class="meta">
-      {outside && <span>{t('thread.outside')} · </span>}
-      {out && showAuthor && !outside && <span>{firstName(message.author.name)} · </span>}
+      {parts.map((part) => (
+        <span key={String(part)}>{part} · </span>
+      ))}
       <time dateTime={message.createdAt}>{clockTime(message.createdAt)}</time>
       {out && <Tick status={message.status} />}
       {out && (newestOut || waiting) && (
         <span class={`word ${message.status}`} aria-hidden="true">
-          {waiting ? t('status.waitingNetwork') : message.status === 'queued' ? '' : statusWord(message.status)}
+          {waiting ? t('status.waitingNetwork') : statusWord(message.status)}
         </span>
       )}
       {message.inNote && (
@@ -241,10 +321,9 @@ function MetaLine({ message, showAuthor, newestOut, noteTitle, offline }: Bubble
   );
 }
 
-function Failure({ message, onResend, onRemove, isOwn }: BubbleProps) {
-  const isLocal = message.id.startsWith('local-');
+function Failure({ message, acts, isOwn }: BubbleProps) {
   return (
-    <div class="failure" role="group">
+    <div class="failure" role="group" aria-label={t('row.notSent')}>
       <span class="why">
         <Icon name="circle-alert" size={16} />
         <span>
@@ -253,21 +332,17 @@ function Failure({ message, onResend, onRemove, isOwn }: BubbleProps) {
         </span>
       </span>
       <span class="acts">
-        {!isLocal && (
-          <button type="button" class="button small" onClick={() => onResend(message)}>
-            <Icon name="rotate-cw" size={14} />
-            {t('failed.resend')}
+        <button type="button" class="button small" onClick={() => acts.resend(message)}>
+          <Icon name="rotate-cw" size={14} />
+          {t('failed.resend')}
+        </button>
+        {message.text !== '' && (
+          <button type="button" class="button small plain" onClick={() => acts.copy(message.text)}>
+            {t('failed.copy')}
           </button>
         )}
-        <button
-          type="button"
-          class="button small plain"
-          onClick={() => void navigator.clipboard?.writeText(message.text).catch(() => undefined)}
-        >
-          {t('failed.copy')}
-        </button>
         {isOwn && (
-          <button type="button" class="button small plain" onClick={() => onRemove(message)}>
+          <button type="button" class="button small plain" onClick={() => acts.remove(message)}>
             {t('failed.remove')}
           </button>
         )}

@@ -55,6 +55,15 @@ import image from 'lucide-static/icons/image.svg?raw';
 import download from 'lucide-static/icons/download.svg?raw';
 import circleDot from 'lucide-static/icons/circle-dot.svg?raw';
 import rotateCcw from 'lucide-static/icons/rotate-ccw.svg?raw';
+import pause from 'lucide-static/icons/pause.svg?raw';
+import cornerUpRight from 'lucide-static/icons/corner-up-right.svg?raw';
+import megaphone from 'lucide-static/icons/megaphone.svg?raw';
+import copy from 'lucide-static/icons/copy.svg?raw';
+import chevronLeft from 'lucide-static/icons/chevron-left.svg?raw';
+import chevronRight from 'lucide-static/icons/chevron-right.svg?raw';
+import arrowDownWideNarrow from 'lucide-static/icons/arrow-down-wide-narrow.svg?raw';
+import ban from 'lucide-static/icons/ban.svg?raw';
+import pencil from 'lucide-static/icons/pencil.svg?raw';
 
 const sources = {
   check: check,
@@ -113,6 +122,15 @@ const sources = {
   download: download,
   'circle-dot': circleDot,
   'rotate-ccw': rotateCcw,
+  pause: pause,
+  'corner-up-right': cornerUpRight,
+  megaphone: megaphone,
+  copy: copy,
+  'chevron-left': chevronLeft,
+  'chevron-right': chevronRight,
+  'arrow-down-wide-narrow': arrowDownWideNarrow,
+  ban: ban,
+  pencil: pencil,
 };
 
 export type IconName = keyof typeof sources;

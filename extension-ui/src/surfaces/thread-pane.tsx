@@ -1,9 +1,8 @@
 // The conversation: header, links strip, messages, who else is here, composer or what stands in its place.
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Attachment, Conversation, Message, TimelineEntry } from '../../../src/web/contract.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Conversation } from '../../../src/web/contract.ts';
 import type { Host } from '../host.ts';
 import { Avatar, ChannelMark, providerName } from '../parts/avatar.tsx';
-import { Bubble } from '../parts/bubble.tsx';
 import { Composer } from '../parts/composer.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icon.tsx';
@@ -12,10 +11,9 @@ import { ReplyTime } from '../parts/reply-time.tsx';
 import { firstName, Typing } from '../parts/row.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
-import { threadItems } from '../thread-items.ts';
-import { ago, clockTime, dayTitle, timeLeft } from '../time.ts';
+import { ago, clockTime, timeLeft } from '../time.ts';
 import { useNow, useStore, type Size } from '../use-store.ts';
-import { eventWords } from './event-words.ts';
+import { Messages } from './messages.tsx';
 
 export interface ThreadPaneProps {
   readonly store: Store;
@@ -32,18 +30,12 @@ const limits = { whatsapp: 1_600, messenger: 1_999 } as const;
 
 export function ThreadPane(props: ThreadPaneProps) {
   const { store, conversation, size } = props;
-  const [picture, setPicture] = useState<Attachment | null>(null);
   return (
     <main class="thread-pane" aria-label={t('thread.landmark', { name: conversation.contact.name })}>
       <Header {...props} />
       {size.height >= 520 && <LinksStrip {...props} />}
-      <Messages store={store} conversation={conversation} onPicture={setPicture} />
+      <Messages store={store} conversation={conversation} host={props.host} onLink={props.onLink} />
       <Foot {...props} />
-      {picture?.url && (
-        <Dialog kind="viewer" title={picture.name} label={picture.name} onClose={() => setPicture(null)}>
-          <img class="viewed" src={picture.url} alt={picture.name} />
-        </Dialog>
-      )}
     </main>
   );
 }
@@ -369,206 +361,6 @@ export function HistoryMark({ conversation, store }: { conversation: Conversatio
       <Icon name="clock" size={14} />
       <span>{t('history.writing')}</span>
     </span>
-  );
-}
-
-function Messages({
-  store,
-  conversation,
-  onPicture,
-}: {
-  store: Store;
-  conversation: Conversation;
-  onPicture: (attachment: Attachment) => void;
-}) {
-  const thread = useStore(store, (state) => state.threads.get(conversation.id));
-  const offline = useStore(store, (state) => state.offline !== null);
-  const me = useStore(store, (state) => state.me.user);
-  const users = useStore(store, (state) => state.users);
-  const now = useNow(store.get().clockOffset);
-  const box = useRef<HTMLDivElement>(null);
-  const atEnd = useRef(true);
-  const shown = useRef<{ id: string; count: number; height: number; first: string | undefined }>({
-    id: '',
-    count: 0,
-    height: 0,
-    first: undefined,
-  });
-  const [fresh, setFresh] = useState(0);
-  const messages = thread?.messages ?? [];
-  const hasUnread = useRef(false);
-  if (shown.current.id !== conversation.id) hasUnread.current = conversation.unreadCount > 0;
-  const items = useMemo(
-    () => threadItems(messages, thread?.timeline ?? [], thread?.newAfter ?? null, hasUnread.current),
-    [messages, thread?.timeline, thread?.newAfter],
-  );
-  const newestOut = messages.findLast(({ direction }) => direction === 'outbound')?.id;
-  const noteTitle =
-    conversation.links.find(({ type }) => type !== 'person')?.title ?? conversation.links[0]?.title ?? '';
-  const provider = providerName(conversation.channel.provider);
-
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (!element) return;
-    const before = shown.current;
-    const first = messages[0]?.id;
-    if (before.id !== conversation.id || before.count === 0) {
-      const line = element.querySelector('.line-new');
-      if (line) line.scrollIntoView({ block: 'center' });
-      else element.scrollTop = element.scrollHeight;
-      atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
-      setFresh(0);
-    } else if (messages.length > before.count && first !== before.first) {
-      // Older ones came: the line that is read stays where it was.
-      element.scrollTop += element.scrollHeight - before.height;
-    } else if (messages.length > before.count) {
-      const own = messages.at(-1)?.direction === 'outbound' && messages.at(-1)?.author.id === me.id;
-      if (atEnd.current || own) element.scrollTop = element.scrollHeight;
-      else setFresh((count) => count + messages.length - before.count);
-    } else if (atEnd.current) element.scrollTop = element.scrollHeight;
-    shown.current = { id: conversation.id, count: messages.length, height: element.scrollHeight, first };
-  }, [messages, items, conversation.id, me.id]);
-
-  useEffect(() => {
-    // What grows later (a picture, a font) must not push the end out of sight.
-    const element = box.current;
-    const inner = element?.firstElementChild;
-    if (!element || !inner) return;
-    const observer = new ResizeObserver(() => {
-      if (atEnd.current) element.scrollTop = element.scrollHeight;
-    });
-    observer.observe(inner);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [conversation.id, thread?.before === undefined]);
-
-  useEffect(() => {
-    const read = (): void => {
-      if (document.visibilityState === 'visible' && document.hasFocus()) store.actions.markRead(conversation.id);
-    };
-    read();
-    addEventListener('focus', read);
-    addEventListener('pointerdown', read);
-    return () => {
-      removeEventListener('focus', read);
-      removeEventListener('pointerdown', read);
-    };
-  }, [store, conversation.id, conversation.unreadCount, messages.length]);
-
-  const lastInbound = messages.findLast(({ direction }) => direction === 'inbound');
-  return (
-    <div class="messages-place">
-      <div
-        ref={box}
-        class="messages"
-        role="log"
-        aria-live="off"
-        aria-label={t('thread.log', { name: conversation.contact.name })}
-        tabIndex={0}
-        onScroll={(event) => {
-          const element = event.currentTarget;
-          atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
-          if (atEnd.current && fresh > 0) setFresh(0);
-          if (element.scrollTop < 300) void store.actions.loadOlder(conversation.id);
-        }}
-      >
-        {thread?.before === undefined && messages.length === 0 ? (
-          <ThreadSkeleton />
-        ) : (
-          <div class="thread-items">
-            {items.map((item) => {
-              if (item.kind === 'day')
-                return (
-                  <div key={item.key} class="line-day">
-                    <span>{dayTitle(item.at, now)}</span>
-                  </div>
-                );
-              if (item.kind === 'new')
-                return (
-                  <div key={item.key} class="line-new">
-                    <span>{t('thread.newSince', { time: clockTime(item.at) })}</span>
-                  </div>
-                );
-              if (item.kind === 'events') return <Events key={item.key} entries={item.entries} />;
-              return (
-                <Bubble
-                  key={item.key}
-                  message={item.message}
-                  first={item.first}
-                  last={item.last}
-                  newestOut={item.message.id === newestOut}
-                  showAuthor={users.length > 1}
-                  provider={provider}
-                  noteTitle={noteTitle}
-                  offline={offline}
-                  isOwn={item.message.author.id === me.id}
-                  onResend={(message: Message) => void store.actions.resend(message)}
-                  onRemove={(message: Message) => void store.actions.removeMessage(message)}
-                  onPicture={onPicture}
-                />
-              );
-            })}
-          </div>
-        )}
-      </div>
-      {fresh > 0 && (
-        <button
-          type="button"
-          class="fresh-pill"
-          onClick={() => box.current?.scrollTo({ top: box.current.scrollHeight, behavior: 'smooth' })}
-        >
-          <Icon name="arrow-down" size={14} />
-          {t('row.new', { n: fresh })}
-        </button>
-      )}
-      <p class="sr-only" aria-live="polite">
-        {lastInbound && Date.parse(lastInbound.createdAt) > now - 60_000
-          ? `${lastInbound.author.name}: ${lastInbound.text}`
-          : ''}
-      </p>
-      <p class="sr-only" role="alert">
-        {messages.at(-1)?.status === 'failed' ? messages.at(-1)?.error?.message : ''}
-      </p>
-    </div>
-  );
-}
-
-function ThreadSkeleton() {
-  return (
-    <div class="skeleton bubbles" aria-hidden="true">
-      <i class="left" />
-      <i class="left short" />
-      <i class="right" />
-      <i class="left" />
-    </div>
-  );
-}
-
-function Events({ entries }: { entries: readonly TimelineEntry[] }) {
-  const [open, setOpen] = useState(false);
-  if (entries.length >= 3 && !open) {
-    return (
-      <div class="line-event">
-        <button type="button" class="text-button" onClick={() => setOpen(true)}>
-          {t('thread.changes', { n: entries.length })}
-        </button>
-      </div>
-    );
-  }
-  return (
-    <>
-      {entries.map((entry) => {
-        const { icon, words } = eventWords(entry);
-        return (
-          <div key={entry.id} class="line-event">
-            <Icon name={icon} size={14} />
-            <span>
-              {words} · {clockTime(entry.createdAt)}
-            </span>
-          </div>
-        );
-      })}
-    </>
   );
 }
 
