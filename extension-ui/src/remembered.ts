@@ -58,9 +58,9 @@ export function writeDraft(userId: string, conversationId: string, text: string)
 }
 
 export interface Choices {
-  /** Width of the list in px, where it can be dragged. */
-  readonly listWidth: number | null;
-  /** Shift+Enter sends and Enter breaks, or the other way round. */
+  /** Width of the list in px on each surface, where it can be dragged. */
+  readonly listWidth: { readonly window?: number; readonly page?: number };
+  /** Enter sends and Shift+Enter breaks the line, or the other way round. */
   readonly enterSends: boolean;
   /** J, K, R and the like outside of text fields. */
   readonly singleKeys: boolean;
@@ -68,7 +68,7 @@ export interface Choices {
   readonly recentEmoji: readonly string[];
 }
 
-const usual: Choices = { listWidth: null, enterSends: true, singleKeys: true, contextFolded: false, recentEmoji: [] };
+const usual: Choices = { listWidth: {}, enterSends: true, singleKeys: true, contextFolded: false, recentEmoji: [] };
 
 export function readChoices(userId: string): Choices {
   try {

@@ -10,7 +10,7 @@ import type {
   TimelineEntry,
 } from '../../src/web/contract.ts';
 import { ApiError, OfflineError, type Api } from './api.ts';
-import { readDrafts, writeDraft } from './remembered.ts';
+import { readChoices, readDrafts, writeChoices, writeDraft, type Choices } from './remembered.ts';
 import { openStream, type StreamEvent } from './stream.ts';
 import { t } from './texts.ts';
 
@@ -28,6 +28,8 @@ export interface List {
   readonly ids: readonly string[];
   readonly cursor: string | null;
   readonly state: 'loading' | 'ready' | 'failed';
+  /** Counts what this user did himself and what was asked for anew: only that moves rows under a pointer. */
+  readonly settled: number;
 }
 
 export interface Toast {
@@ -61,9 +63,14 @@ export interface State {
   readonly presence: ReadonlyMap<string, readonly { id: string; name: string; typing: boolean }[]>;
   readonly newerReply: NewerReply | null;
   readonly toast: Toast | null;
+  /** How many of the section end within four hours. */
+  readonly endingSoon: number;
+  readonly choices: Choices;
   /** Null while connected. */
   readonly offline: { since: number; nextTryAt: number } | null;
   readonly updatedAt: number;
+  /** When a lost connection came back last; null when it never was lost. */
+  readonly backAt: number | null;
   /** Server's clock less ours, in ms. */
   readonly clockOffset: number;
 }
@@ -71,6 +78,8 @@ export interface State {
 export type Store = ReturnType<typeof createStore>;
 
 const undoMs = 10_000;
+const endingMs = 4 * 60 * 60_000;
+const endingEveryMs = 60_000;
 const presenceMs = 6_000;
 
 export function createStore(api: Api, me: Me) {
@@ -84,14 +93,17 @@ export function createStore(api: Api, me: Me) {
     sort: 'newest',
     channelId: null,
     query: '',
-    list: { ids: [], cursor: null, state: 'loading' },
+    list: { ids: [], cursor: null, state: 'loading', settled: 0 },
     selected: null,
     threads: new Map(),
     drafts: readDrafts(me.user.id),
     presence: new Map(),
     newerReply: null,
     toast: null,
+    endingSoon: 0,
+    choices: readChoices(me.user.id),
     offline: null,
+    backAt: null,
     updatedAt: Date.now(),
     clockOffset: Date.parse(me.serverTime) - Date.now(),
   };
@@ -203,7 +215,8 @@ export function createStore(api: Api, me: Me) {
     });
   };
 
-  const loadList = async (): Promise<void> => {
+  /** `afresh`: the user asked for it. Otherwise what he sees is only brought up to date, and his scroll and pages stay. */
+  const loadList = async (afresh = true): Promise<void> => {
     const asked = { section: state.section, query: state.query, sort: state.sort, channelId: state.channelId };
     const isStill = (): boolean =>
       asked.section === state.section &&
@@ -217,12 +230,21 @@ export function createStore(api: Api, me: Me) {
         q: searching ? asked.query : undefined,
         sort: asked.sort,
         channelId: asked.channelId ?? undefined,
-        limit: 50,
+        limit: afresh ? 50 : Math.min(100, Math.max(50, state.list.ids.length)),
       });
       if (!isStill()) return;
       const conversations = new Map(state.conversations);
       for (const conversation of page.data) conversations.set(conversation.id, conversation);
-      set({ conversations, list: { ids: page.data.map(({ id }) => id), cursor: page.nextCursor, state: 'ready' } });
+      set({
+        conversations,
+        list: {
+          ids: page.data.map(({ id }) => id),
+          cursor: page.nextCursor,
+          state: 'ready',
+          settled: state.list.settled + (afresh ? 1 : 0),
+        },
+      });
+      refreshEnding();
     } catch (error) {
       if (!isStill()) return;
       set({ list: { ...state.list, state: state.list.ids.length > 0 ? 'ready' : 'failed' } });
@@ -265,7 +287,7 @@ export function createStore(api: Api, me: Me) {
   const loadAll = async (): Promise<void> => {
     const [users, channels, counts] = await Promise.all([api.users(), api.channels(), api.counts()]);
     set({ users: users.data, channels: channels.data, counts });
-    await loadList();
+    await loadList(state.list.state !== 'ready');
     if (state.selected) await loadThread(state.selected);
   };
 
@@ -312,18 +334,39 @@ export function createStore(api: Api, me: Me) {
     }
   };
   let stream: ReturnType<typeof openStream> | undefined;
+  let endingTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Asked of the server, since those with the least time left are often far down the list. */
+  const refreshEnding = (): void => {
+    clearTimeout(endingTimer);
+    const { section, channelId } = state;
+    endingTimer = setTimeout(() => {
+      if (section === 'closed') return set({ endingSoon: 0 });
+      void api
+        .conversations({ section, sort: 'closing', channelId: channelId ?? undefined, limit: 30 })
+        .then(({ data }) => {
+          if (section !== state.section) return;
+          const until = Date.now() + state.clockOffset + endingMs;
+          const soon = data.filter((found) => found.replyWindowOpen && Date.parse(found.replyUntil ?? '') < until);
+          set({ endingSoon: soon.length });
+        })
+        .catch(() => undefined);
+    }, 400);
+  };
 
+  const settle = (): void => set({ list: { ...state.list, settled: state.list.settled + 1 } });
   /** Shows a change at once, and puts it back with the reason when it is refused. */
   const optimistic = async (
     before: Conversation,
     after: Conversation,
     ask: () => Promise<Conversation>,
   ): Promise<boolean> => {
+    settle();
     receive(after);
     try {
       receive(await ask());
       return true;
     } catch (error) {
+      settle();
       receive(before);
       explain(error);
       return false;
@@ -343,12 +386,13 @@ export function createStore(api: Api, me: Me) {
         onEvent,
         onState: (now) => {
           if (now.connected) {
-            set({ offline: null, updatedAt: Date.now() });
+            set({ offline: null, updatedAt: Date.now(), ...(state.offline ? { backAt: Date.now() } : {}) });
             actions.sendWaiting();
           } else set({ offline: { since: state.offline?.since ?? Date.now(), nextTryAt: now.nextTryAt } });
         },
       });
       await loadAll();
+      setInterval(refreshEnding, endingEveryMs);
     },
     retryNow: () => stream?.retryNow(),
     showSection: (section: Section) => {
@@ -361,7 +405,9 @@ export function createStore(api: Api, me: Me) {
           ),
           cursor: null,
           state: 'loading',
+          settled: state.list.settled + 1,
         },
+        endingSoon: 0,
       });
       void loadList();
     },
@@ -370,27 +416,37 @@ export function createStore(api: Api, me: Me) {
       void loadList();
     },
     filterChannel: (channelId: string | null) => {
-      set({ channelId, list: { ids: [], cursor: null, state: 'loading' } });
+      set({ channelId, list: { ids: [], cursor: null, state: 'loading', settled: state.list.settled + 1 } });
       void loadList();
     },
     search: (query: string) => {
       const wasSearching = state.query.length >= 2;
-      set({ query });
+      // The old result stays, dimmed, until the new one is there.
+      set({ query, list: { ...state.list, state: 'loading' } });
       if (query.length >= 2 || wasSearching) void loadList();
+      else set({ list: { ...state.list, state: 'ready' } });
     },
     loadMore: async (): Promise<void> => {
       const { cursor } = state.list;
       if (cursor === null) return;
       set({ list: { ...state.list, cursor: null } });
-      const searching = state.query.length >= 2;
-      const page = await api.conversations({
-        section: searching ? 'all' : state.section,
-        q: searching ? state.query : undefined,
-        sort: state.sort,
-        channelId: state.channelId ?? undefined,
-        cursor,
-        limit: 50,
-      });
+      const { section, query, sort, channelId } = state;
+      const searching = query.length >= 2;
+      const page = await api
+        .conversations({
+          section: searching ? 'all' : section,
+          q: searching ? query : undefined,
+          sort,
+          channelId: channelId ?? undefined,
+          cursor,
+          limit: 50,
+        })
+        .catch((error: unknown) => {
+          set({ list: { ...state.list, cursor } });
+          throw error;
+        });
+      if (section !== state.section || query !== state.query || sort !== state.sort || channelId !== state.channelId)
+        return;
       const conversations = new Map(state.conversations);
       for (const conversation of page.data) conversations.set(conversation.id, conversation);
       set({
@@ -399,8 +455,14 @@ export function createStore(api: Api, me: Me) {
           ids: [...new Set([...state.list.ids, ...page.data.map(({ id }) => id)])],
           cursor: page.nextCursor,
           state: 'ready',
+          settled: state.list.settled,
         },
       });
+    },
+    choose: (choice: Partial<Choices>) => {
+      const choices = { ...state.choices, ...choice };
+      set({ choices });
+      writeChoices(state.me.user.id, choices);
     },
     select: (id: string | null) => {
       set({ selected: id, newerReply: null });
@@ -580,6 +642,12 @@ export function createStore(api: Api, me: Me) {
         .catch(() => undefined),
     toast,
     dismissToast: () => set({ toast: null }),
+    /** While it is pointed at or has the focus, it stays. */
+    holdToast: () => clearTimeout(toastTimer),
+    releaseToast: () => {
+      clearTimeout(toastTimer);
+      toastTimer = setTimeout(() => set({ toast: null }), undoMs);
+    },
     explain,
   };
 

@@ -15,7 +15,7 @@ function tintOf(id: string): number {
 
 /** First and last word; one letter for one word; nothing for a number. */
 function initials(name: string): string {
-  const words = name.split(/[\s,&–-]+/u).filter((word) => /\p{L}/u.test(word));
+  const words = name.split(/[\s,&–]+/u).filter((word) => /\p{L}/u.test(word));
   const letters = [words[0], words.length > 1 ? words.at(-1) : undefined].map((word) =>
     word ? [...word].find((letter) => /\p{L}/u.test(letter)) : undefined,
   );

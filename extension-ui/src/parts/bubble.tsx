@@ -127,9 +127,7 @@ function Body({ message, provider, acts }: BubbleProps) {
           <span dir="auto">{message.replyTo.preview}</span>
         </button>
       )}
-      {pictures.length > 0 && (
-        <Pictures pictures={pictures} author={message.author.name} onOpen={acts.openPicture} />
-      )}
+      {pictures.length > 0 && <Pictures pictures={pictures} author={message.author.name} onOpen={acts.openPicture} />}
       {attachments.map((attachment) =>
         attachment.kind === 'audio' ? (
           <Voice

@@ -167,3 +167,12 @@ export function Icon({ name, size = 16, class: className = '' }: IconProps) {
     />
   );
 }
+
+export function WithIcon({ icon, words }: { icon: IconName; words: string }) {
+  return (
+    <>
+      <Icon name={icon} size={16} />
+      {words}
+    </>
+  );
+}

@@ -18,10 +18,16 @@ export interface RowProps {
   readonly awayAssignee: boolean;
   readonly showAssignee: boolean;
   readonly meId: string;
-  readonly position: number;
+  /** Two lines: the reply time takes the place of the clock time when it is short. */
+  readonly low: boolean;
+  readonly index: number;
+  /** Where it stands in the list, in px, and what measures it. */
+  readonly start: number;
+  readonly measure: (element: HTMLElement | null) => void;
+  /** How many there are in all, or -1 while that is not known. */
   readonly total: number;
   readonly onOpen: (id: string) => void;
-  readonly onHover: (id: string) => void;
+  readonly onHover: (id: string, at: 'over' | 'out' | 'down') => void;
 }
 
 export const Row = memo(function Row(props: RowProps) {
@@ -31,7 +37,13 @@ export const Row = memo(function Row(props: RowProps) {
   const time = lastMessage ? listTime(lastMessage.createdAt, now) : '';
   const unread = unreadCount > 0;
   return (
-    <li aria-setsize={props.total} aria-posinset={props.position}>
+    <li
+      ref={props.measure}
+      data-index={props.index}
+      aria-setsize={props.total}
+      aria-posinset={props.index + 1}
+      style={{ transform: `translateY(${props.start}px)` }}
+    >
       <a
         class={`row${selected ? ' selected' : ''}${unread ? ' unread' : ''}`}
         href={`/conversations/${conversation.id}`}
@@ -43,7 +55,9 @@ export const Row = memo(function Row(props: RowProps) {
           event.preventDefault();
           props.onOpen(conversation.id);
         }}
-        onPointerDown={() => props.onHover(conversation.id)}
+        onPointerDown={() => props.onHover(conversation.id, 'down')}
+        onPointerEnter={() => props.onHover(conversation.id, 'over')}
+        onPointerLeave={() => props.onHover(conversation.id, 'out')}
       >
         <Avatar id={contact.id} name={contact.name} url={contact.avatarUrl} size={36} provider={channel.provider} />
         <span class="row-body">
@@ -55,7 +69,11 @@ export const Row = memo(function Row(props: RowProps) {
               {contact.name}
             </span>
             <span class="sr-only">, {providerName(channel.provider)}, </span>
-            <span class="when">{time}</span>
+            {props.low && (left.urgency === 'soon' || left.urgency === 'last') ? (
+              <ReplyTime left={left} provider={channel.provider} form="short" />
+            ) : (
+              <span class="when">{time}</span>
+            )}
           </span>
           <span class="sr-only">: </span>
           <span class="line-2">

@@ -3,14 +3,14 @@ import { useEffect } from 'preact/hooks';
 import type { Conversation, Link } from '../../../src/web/contract.ts';
 import type { Host } from '../host.ts';
 import { Avatar } from '../parts/avatar.tsx';
-import { Icon } from '../parts/icon.tsx';
+import { Icon, WithIcon } from '../parts/icon.tsx';
 import { Menu } from '../parts/menu.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { clockTime, listTime, money } from '../time.ts';
 import { useNow, useStore } from '../use-store.ts';
 import { eventWords } from './event-words.ts';
-import { HistoryMark, WithIcon } from './thread-pane.tsx';
+import { HistoryMark } from './thread-pane.tsx';
 
 export interface ContextProps {
   readonly store: Store;

@@ -9,11 +9,9 @@ import { Switch } from '../parts/switch.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { clockTime } from '../time.ts';
+import { useLazy } from '../use-lazy.ts';
 import { useSize, useStore } from '../use-store.ts';
-import { Context } from './context.tsx';
-import { LinkForm } from './link-form.tsx';
-import { ListPane, SearchField } from './list-pane.tsx';
-import { ThreadPane } from './thread-pane.tsx';
+import { ListPane, lowHeight, SearchField, stripHeight, tinyWidth } from './list-pane.tsx';
 
 export interface InboxProps {
   readonly store: Store;
@@ -22,8 +20,15 @@ export interface InboxProps {
   readonly settingsUrl: string;
 }
 
-const twoPanes = 620;
+/** The host draws a border around the window: 620 across is 618 for us. */
+const twoPanes = 618;
 const threePanes = 1_200;
+
+// The list is on the screen first; what a click on it needs comes right after.
+const loadThreadPane = () => import('./thread-pane.tsx').then(({ ThreadPane }) => ({ default: ThreadPane }));
+const loadContext = () => import('./context.tsx').then(({ Context }) => ({ default: Context }));
+const loadLinkForm = () => import('./link-form.tsx').then(({ LinkForm }) => ({ default: LinkForm }));
+const loadKeys = () => import('./keys-dialog.tsx').then(({ KeysDialog }) => ({ default: KeysDialog }));
 
 export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
   const { actions } = store;
@@ -36,8 +41,15 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
   const [drawer, setDrawer] = useState(false);
   const [linking, setLinking] = useState(false);
   const [keys, setKeys] = useState(false);
-  const onePane = size.width < (kind === 'page' ? 900 : twoPanes) || size.height < 200;
+  const onePane = size.width < (kind === 'page' ? 900 : twoPanes) || size.height < stripHeight;
   const wide = kind === 'page' && size.width >= threePanes;
+  const folded = useStore(store, (state) => state.choices.contextFolded);
+  const third = wide && !folded && conversation !== undefined;
+  const singleKeys = useStore(store, (state) => state.choices.singleKeys);
+  const ThreadPane = useLazy(true, loadThreadPane);
+  const Context = useLazy(third || drawer, loadContext);
+  const LinkForm = useLazy(linking, loadLinkForm);
+  const KeysDialog = useLazy(keys, loadKeys);
   const cameFrom = useRef<string | null>(null);
 
   const open = useCallback(
@@ -65,7 +77,7 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
       const inText =
         event.target instanceof HTMLElement && event.target.matches('input, textarea, select, [contenteditable]');
       const command = event.metaKey || event.ctrlKey;
-      if (command && event.key === 'z' && !inText) {
+      if (command && !event.shiftKey && event.key.toLowerCase() === 'z' && !inText) {
         const { toast } = store.get();
         if (toast?.undo) {
           event.preventDefault();
@@ -76,14 +88,23 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
       }
       if (event.key === 'F6') {
         event.preventDefault();
-        nextLandmark(root);
+        nextLandmark(root, event.shiftKey ? -1 : 1);
+        return;
+      }
+      if (event.key === 'F8') {
+        event.preventDefault();
+        root?.querySelector<HTMLElement>('.toast button')?.focus();
         return;
       }
       if (event.key === 'Escape' && onePane && selected && !document.querySelector('dialog[open]')) return back();
-      if (inText || command || event.altKey || document.querySelector('dialog[open]')) return;
+      if (inText || command || event.altKey || !singleKeys || document.querySelector('dialog[open]')) return;
       const current = store.get().selected;
       const act: Record<string, () => void> = {
-        '/': () => root?.querySelector<HTMLElement>('#search')?.focus(),
+        '/': () => {
+          const field = root?.querySelector<HTMLElement>('#search');
+          if (field) field.focus();
+          else root?.querySelector<HTMLElement>('#open-search')?.click();
+        },
         '?': () => setKeys(true),
         j: () => step(store, 1, open),
         k: () => step(store, -1, open),
@@ -103,59 +124,140 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
     };
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
-  }, [actions, back, onePane, open, root, selected, store]);
+  }, [actions, back, onePane, open, root, selected, singleKeys, store]);
   useBadge(store, host);
 
   const showList = !onePane || !conversation;
   const showThread = !onePane || conversation !== undefined;
   const onLink = useCallback(() => setLinking(true), []);
+  const onKeys = useCallback(() => setKeys(true), []);
+  const listWidth = useListWidth(store, kind, size.width);
   return (
     <div
       ref={setRoot}
-      class={`surface ${kind}${onePane ? ' one-pane' : ''}${size.width < 360 ? ' tiny' : ''}${size.height < 480 ? ' low' : ''}${size.height < 200 ? ' strip' : ''}`}
+      class={`surface ${kind}${onePane ? ' one-pane' : ''}${size.width < tinyWidth ? ' tiny' : ''}${size.height < lowHeight ? ' low' : ''}${size.height < stripHeight ? ' strip' : ''}`}
     >
       <h1 class="sr-only">{t('app.name')}</h1>
-      {kind === 'page' && <TopBar store={store} settingsUrl={settingsUrl} onKeys={() => setKeys(true)} />}
+      {kind === 'page' && <TopBar store={store} settingsUrl={settingsUrl} onKeys={onKeys} />}
       {kind === 'window' && <Connection store={store} />}
-      <div class={`panes${wide && conversation ? ' three' : ''}`}>
-        {showList && <ListPane store={store} kind={kind} onePane={onePane} onOpen={open} settingsUrl={settingsUrl} />}
+      <main
+        class={`panes${third ? ' three' : ''}`}
+        style={onePane ? undefined : { '--list-width': `${listWidth.width}px` }}
+      >
+        {showList && (
+          <ListPane
+            store={store}
+            kind={kind}
+            size={size}
+            onePane={onePane}
+            onOpen={open}
+            onKeys={onKeys}
+            settingsUrl={settingsUrl}
+          />
+        )}
+        {!onePane && <Divider {...listWidth} />}
         {showThread &&
           (conversation ? (
-            <ThreadPane
-              key={conversation.id}
-              store={store}
-              conversation={conversation}
-              host={host}
-              size={onePane ? size : { width: size.width - 288, height: size.height }}
-              onePane={onePane}
-              onBack={back}
-              onContext={wide ? null : () => setDrawer(true)}
-              onLink={onLink}
-            />
+            ThreadPane && (
+              <ThreadPane
+                key={conversation.id}
+                store={store}
+                conversation={conversation}
+                host={host}
+                size={onePane ? size : { width: size.width - listWidth.width - (third ? 340 : 0), height: size.height }}
+                onePane={onePane}
+                onBack={back}
+                onContext={third ? null : wide ? () => actions.choose({ contextFolded: false }) : () => setDrawer(true)}
+                onFold={third ? () => actions.choose({ contextFolded: true }) : null}
+                onLink={onLink}
+                onKeys={onKeys}
+              />
+            )
           ) : (
-            <main class="thread-pane none" aria-label={t('thread.nothing.title')}>
+            <section class="thread-pane none" aria-label={t('thread.nothing.title')}>
               <Empty icon="message-square" title={t('thread.nothing.title')} body={t('thread.nothing.body')} />
-            </main>
+            </section>
           ))}
-        {wide && conversation && (
+        {third && (
           <aside class="context-pane" aria-label={t('drawer.title')}>
-            <Context store={store} conversation={conversation} host={host} onLink={onLink} />
+            {Context && <Context store={store} conversation={conversation} host={host} onLink={onLink} />}
           </aside>
         )}
-      </div>
-      {drawer && conversation && !wide && (
+      </main>
+      {drawer && conversation && !third && (
         <Dialog kind="drawer" title={t('drawer.title')} label={t('drawer.title')} onClose={() => setDrawer(false)}>
-          <Context store={store} conversation={conversation} host={host} onLink={onLink} />
+          {Context && <Context store={store} conversation={conversation} host={host} onLink={onLink} />}
         </Dialog>
       )}
-      {linking && conversation && (
+      {linking && conversation && LinkForm && (
         <Dialog kind="link" title={t('link.title')} label={t('link.title')} onClose={() => setLinking(false)}>
           <LinkForm store={store} conversation={conversation} onDone={() => setLinking(false)} />
         </Dialog>
       )}
-      {keys && <KeysDialog onClose={() => setKeys(false)} />}
+      {keys && KeysDialog && <KeysDialog store={store} onClose={() => setKeys(false)} />}
       <ToastBar store={store} />
     </div>
+  );
+}
+
+interface ListWidth {
+  readonly width: number;
+  readonly least: number;
+  readonly most: number;
+  readonly onWidth: (width: number, done: boolean) => void;
+}
+
+/** How wide the list is: as this user left it, within what the surface allows. */
+function useListWidth(store: Store, kind: 'window' | 'page', surface: number): ListWidth {
+  const chosen = useStore(store, (state) => state.choices.listWidth[kind]);
+  const [dragged, setDragged] = useState<number | null>(null);
+  const [least, most, usual] =
+    kind === 'window' ? [256, 360, 288] : surface >= threePanes ? [300, 440, 360] : [300, 400, 320];
+  const width = Math.max(least, Math.min(most, dragged ?? chosen ?? usual));
+  return {
+    width,
+    least,
+    most,
+    onWidth: (wanted, done) => {
+      const sound = Math.max(least, Math.min(most, wanted));
+      setDragged(done ? null : sound);
+      if (done) store.actions.choose({ listWidth: { ...store.get().choices.listWidth, [kind]: sound } });
+    },
+  };
+}
+
+const keyStep = 16;
+
+function Divider({ width, least, most, onWidth }: ListWidth) {
+  const from = useRef<{ x: number; width: number } | null>(null);
+  return (
+    <div
+      class="divider"
+      role="separator"
+      aria-orientation="vertical"
+      aria-label={t('list.width')}
+      aria-valuenow={width}
+      aria-valuemin={least}
+      aria-valuemax={most}
+      tabIndex={0}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        from.current = { x: event.clientX, width };
+      }}
+      onPointerMove={(event) => {
+        if (from.current) onWidth(from.current.width + event.clientX - from.current.x, false);
+      }}
+      onPointerUp={() => {
+        if (from.current) onWidth(width, true);
+        from.current = null;
+      }}
+      onKeyDown={(event) => {
+        const to = { ArrowLeft: width - keyStep, ArrowRight: width + keyStep, Home: least, End: most }[event.key];
+        if (to === undefined) return;
+        event.preventDefault();
+        onWidth(to, true);
+      }}
+    />
   );
 }
 
@@ -166,11 +268,22 @@ function step(store: Store, by: 1 | -1, open: (id: string) => void): void {
   if (next) open(next);
 }
 
-function nextLandmark(root: HTMLElement | null): void {
-  const places = [...(root?.querySelectorAll<HTMLElement>('nav.list-pane, main, aside') ?? [])];
+/** F6: sections, list, thread, composer, context, and round again. */
+function nextLandmark(root: HTMLElement | null, by: 1 | -1): void {
+  const places = [
+    ...(root?.querySelectorAll<HTMLElement>('.top-bar, .tabs, .conversations, .thread-head, .messages, .foot, aside') ??
+      []),
+  ];
   const at = places.findIndex((place) => place.contains(document.activeElement));
-  const next = places[(at + 1) % places.length];
-  next?.querySelector<HTMLElement>('a[tabindex="0"], textarea, button, [tabindex="0"]')?.focus();
+  for (let tries = 1; tries <= places.length; tries += 1) {
+    const next = places[(at + by * tries + places.length * 2) % places.length];
+    const target = next?.matches('[tabindex="0"]')
+      ? next
+      : next?.querySelector<HTMLElement>(
+          'textarea, a[tabindex="0"], [tabindex="0"], button:not([tabindex="-1"]), a, input',
+        );
+    if (target) return target.focus();
+  }
 }
 
 /** The dock's badge is what is unread for me and for nobody. */
@@ -223,22 +336,42 @@ function TopBar({ store, settingsUrl, onKeys }: { store: Store; settingsUrl: str
 }
 
 const patienceMs = 1_500;
+const relievedMs = 3_000;
 
+/** Lost for longer than a blink: says so, with the seconds to the next try. Back again: says that, for a moment. */
 function Connection({ store }: { store: Store }) {
   const offline = useStore(store, (state) => state.offline);
+  const backAt = useStore(store, (state) => state.backAt);
   const [now, setNow] = useState(Date.now());
+  const told = useRef(false);
+  const relieved = !offline && told.current && backAt !== null && now - backAt < relievedMs;
   useEffect(() => {
-    if (!offline) return;
-    const timer = setInterval(() => setNow(Date.now()), 500);
+    if (!offline && !told.current) return;
+    const timer = setInterval(() => {
+      setNow(Date.now());
+      if (!offline && backAt !== null && Date.now() - backAt > relievedMs) {
+        told.current = false;
+        clearInterval(timer);
+      }
+    }, 250);
     return () => clearInterval(timer);
-  }, [offline]);
-  if (!offline || now - offline.since < patienceMs) return null;
+  }, [offline, backAt]);
+  const shown = offline !== null && now - offline.since >= patienceMs;
+  if (shown) told.current = true;
+  if (!shown && !relieved) return <div class="connection-place" role="status" />;
   return (
-    <div class="connection" role="status">
-      <button type="button" class="pill warn" onClick={() => store.actions.retryNow()}>
-        <Icon name="wifi-off" size={14} />
-        {t('net.offline', { n: Math.max(0, Math.ceil((offline.nextTryAt - now) / 1_000)) })}
-      </button>
+    <div class="connection-place" role="status">
+      {shown ? (
+        <button type="button" class="pill warn" onClick={() => store.actions.retryNow()}>
+          <Icon name="wifi-off" size={14} />
+          {t('net.offline', { n: Math.max(0, Math.ceil((offline.nextTryAt - now) / 1_000)) })}
+        </button>
+      ) : (
+        <span class="pill ok">
+          <Icon name="check" size={14} />
+          {t('net.back', { time: clockTime(new Date(backAt ?? now).toISOString()) })}
+        </span>
+      )}
     </div>
   );
 }
@@ -248,7 +381,13 @@ export function ToastBar({ store }: { store: Store }) {
   return (
     <div class="toast-place" role="status" aria-live="polite">
       {toast && (
-        <div class={`toast${toast.isError ? ' error' : ''}`}>
+        <div
+          class={`toast${toast.isError ? ' error' : ''}`}
+          onPointerEnter={() => store.actions.holdToast()}
+          onPointerLeave={() => store.actions.releaseToast()}
+          onFocusIn={() => store.actions.holdToast()}
+          onFocusOut={() => store.actions.releaseToast()}
+        >
           <Icon name={toast.isError ? 'circle-alert' : 'circle-check'} size={16} />
           <span>{toast.words}</span>
           {toast.undo && (
@@ -274,32 +413,5 @@ export function ToastBar({ store }: { store: Store }) {
         </div>
       )}
     </div>
-  );
-}
-
-function KeysDialog({ onClose }: { onClose: () => void }) {
-  const keys = [
-    ['J / K', 'keys.move'],
-    ['R', 'keys.reply'],
-    ['E', 'keys.close'],
-    ['A', 'keys.assign'],
-    ['/', 'keys.search'],
-    ['F6', 'keys.panes'],
-    ['Ctrl / ⌘ + Z', 'keys.undo'],
-    ['Esc', 'keys.back'],
-  ] as const;
-  return (
-    <Dialog kind="settings" title={t('keys.title')} label={t('keys.title')} onClose={onClose}>
-      <dl class="keys">
-        {keys.map(([key, words]) => (
-          <div key={key}>
-            <dt>
-              <kbd>{key}</kbd>
-            </dt>
-            <dd>{t(words)}</dd>
-          </div>
-        ))}
-      </dl>
-    </Dialog>
   );
 }

@@ -1,14 +1,13 @@
 // The left pane: availability, search, sections and the conversations of one of them.
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Section } from '../../../src/web/contract.ts';
-import { Empty, RowsSkeleton } from '../parts/empty.tsx';
-import { Icon } from '../parts/icon.tsx';
+import { Icon, WithIcon } from '../parts/icon.tsx';
 import { Menu, type MenuItem } from '../parts/menu.tsx';
-import { firstName, Row } from '../parts/row.tsx';
 import { Switch } from '../parts/switch.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
-import { useNow, useStore } from '../use-store.ts';
+import { useStore, type Size } from '../use-store.ts';
+import { Rows } from './rows.tsx';
 
 const sections: readonly Section[] = ['unassigned', 'mine', 'others', 'closed'];
 const searchWaitMs = 150;
@@ -16,67 +15,241 @@ const searchWaitMs = 150;
 export interface ListPaneProps {
   readonly store: Store;
   readonly kind: 'window' | 'page';
+  readonly size: Size;
   readonly onePane: boolean;
   readonly onOpen: (id: string) => void;
+  readonly onKeys: () => void;
   readonly settingsUrl: string;
 }
 
-export function ListPane({ store, kind, onePane, onOpen, settingsUrl }: ListPaneProps) {
-  const { actions } = store;
-  const me = useStore(store, (state) => state.me);
+/** Heights at which rows lose their third line, and everything but what is unread goes. */
+export const lowHeight = 480;
+export const stripHeight = 200;
+export const tinyWidth = 358;
+
+export function ListPane(props: ListPaneProps) {
+  const { store, kind, size, onePane, onOpen, settingsUrl } = props;
+  const away = useStore(store, (state) => !state.me.availability.available);
+  const strip = size.height < stripHeight;
+  const tiny = size.width < tinyWidth;
+  const compact = kind === 'window' && onePane;
+  const [searching, setSearching] = useState(false);
   return (
-    <nav class="list-pane" aria-label={t('list.landmark')}>
-      {kind === 'window' && (
-        <header class="list-head">
-          <Switch
-            checked={me.availability.available}
-            label={t('availability.on')}
-            onChange={(available) => void actions.setAvailability(available)}
+    <section class="list-pane" aria-label={t('list.landmark')}>
+      {kind === 'window' &&
+        (compact ? (
+          <CompactHead
+            {...props}
+            tiny={tiny}
+            strip={strip}
+            searching={searching}
+            onSearch={() => {
+              if (searching) store.actions.search('');
+              setSearching(!searching);
+            }}
           />
-          <span class="head-tools">
-            <a
-              class="icon-button"
-              href={settingsUrl}
-              target="_blank"
-              rel="noreferrer noopener"
-              aria-label={t('head.settings')}
-              title={t('head.settings')}
-            >
-              <Icon name="settings" size={18} />
-            </a>
-            <a
-              class="icon-button"
-              href="/"
-              target="_blank"
-              rel="noreferrer noopener"
-              aria-label={t('head.fullPage')}
-              title={t('head.fullPage')}
-            >
-              <Icon name="square-arrow-out-up-right" size={18} />
-            </a>
-          </span>
-        </header>
+        ) : (
+          <header class="list-head">
+            <Available store={store} />
+            <span class="head-tools">
+              <HeadLinks settingsUrl={settingsUrl} />
+            </span>
+          </header>
+        ))}
+      {!strip && (
+        <>
+          {compact && !tiny && (
+            <div class="second-line">
+              <Available store={store} />
+              <Radar store={store} />
+            </div>
+          )}
+          {away && !tiny && <p class="away-note">{t('availability.off')}</p>}
+          {kind === 'window' && (!compact || searching) && (
+            <div class="search-line">
+              <SearchField store={store} autofocus={compact} />
+              <FilterMenu store={store} iconOnly />
+            </div>
+          )}
+          {!compact && <Tabs store={store} />}
+          {kind === 'page' && (
+            <div class="filter-line">
+              <FilterMenu store={store} iconOnly={false} />
+              <SortMenu store={store} />
+            </div>
+          )}
+          {(!compact || tiny) && (
+            <div class="radar-line">
+              <Radar store={store} />
+            </div>
+          )}
+        </>
       )}
-      {!me.availability.available && <p class="away-note">{t('availability.off')}</p>}
-      {kind === 'window' && (
-        <div class="search-line">
-          <SearchField store={store} />
-          <FilterMenu store={store} iconOnly />
-        </div>
-      )}
-      <Tabs store={store} onePane={onePane} />
-      {kind === 'page' && (
-        <div class="filter-line">
-          <FilterMenu store={store} iconOnly={false} />
-          <SortMenu store={store} />
-        </div>
-      )}
-      <Conversations store={store} onOpen={onOpen} settingsUrl={settingsUrl} />
-    </nav>
+      <Rows store={store} onOpen={onOpen} settingsUrl={settingsUrl} low={size.height < lowHeight} unreadOnly={strip} />
+    </section>
   );
 }
 
-export function SearchField({ store }: { store: Store }) {
+function Available({ store }: { store: Store }) {
+  const available = useStore(store, (state) => state.me.availability.available);
+  return (
+    <Switch
+      checked={available}
+      label={t('availability.on')}
+      onChange={(now) => void store.actions.setAvailability(now)}
+    />
+  );
+}
+
+function HeadLinks({ settingsUrl }: { settingsUrl: string }) {
+  return (
+    <>
+      <a
+        class="icon-button"
+        href={settingsUrl}
+        target="_blank"
+        rel="noreferrer noopener"
+        aria-label={t('head.settings')}
+        title={t('head.settings')}
+      >
+        <Icon name="settings" size={18} />
+      </a>
+      <a
+        class="icon-button"
+        href="/"
+        target="_blank"
+        rel="noreferrer noopener"
+        aria-label={t('head.fullPage')}
+        title={t('head.fullPage')}
+      >
+        <Icon name="square-arrow-out-up-right" size={18} />
+      </a>
+    </>
+  );
+}
+
+/** In one pane the sections are a menu, and so is what has no room. */
+function CompactHead({
+  store,
+  tiny,
+  strip,
+  searching,
+  settingsUrl,
+  onSearch,
+  onKeys,
+}: ListPaneProps & { tiny: boolean; strip: boolean; searching: boolean; onSearch: () => void }) {
+  const section = useStore(store, (state) => state.section);
+  const counts = useStore(store, (state) => state.counts);
+  const available = useStore(store, (state) => state.me.availability.available);
+  const choices: MenuItem[] = sections.map((name) => ({
+    key: name,
+    label: t(`section.${name}`),
+    checked: name === section,
+    content: (
+      <>
+        <span class="check-place">{name === section && <Icon name="check" />}</span>
+        <span class="grow">{t(`section.${name}`)}</span>
+        <span class="total">{counts ? upTo(counts[name].total, 999) : ''}</span>
+        {counts && counts[name].unread > 0 && <span class="badge small">{upTo(counts[name].unread, 99)}</span>}
+      </>
+    ),
+    onPick: () => store.actions.showSection(name),
+  }));
+  const more: MenuItem[] = [
+    ...(tiny
+      ? [
+          {
+            key: 'available',
+            label: t('availability.on'),
+            checked: available,
+            content: <WithIcon icon={available ? 'check' : 'moon'} words={t('availability.on')} />,
+            onPick: () => void store.actions.setAvailability(!available),
+          },
+        ]
+      : []),
+    {
+      key: 'settings',
+      label: t('head.settings'),
+      href: settingsUrl,
+      content: <WithIcon icon="settings" words={t('head.settings')} />,
+    },
+    {
+      key: 'page',
+      label: t('head.fullPage'),
+      href: '/',
+      content: <WithIcon icon="square-arrow-out-up-right" words={t('head.fullPage')} />,
+    },
+    {
+      key: 'keys',
+      label: t('keys.title'),
+      content: <WithIcon icon="keyboard" words={t('keys.title')} />,
+      onPick: onKeys,
+    },
+  ];
+  const here = counts?.[section];
+  return (
+    <header class={`list-head compact${strip ? ' strip-head' : ''}`}>
+      <Menu
+        label={t('section.label')}
+        align="left"
+        buttonClass="section-button"
+        button={
+          <>
+            <b>{t(`section.${section}`)}</b>
+            {here && !tiny && <span class="total">{upTo(here.total, 999)}</span>}
+            {here && here.unread > 0 && <span class="badge">{upTo(here.unread, 99)}</span>}
+            <Icon name="chevron-down" size={16} />
+          </>
+        }
+        items={choices}
+      />
+      <span class="head-tools">
+        {!strip && (
+          <button
+            type="button"
+            id="open-search"
+            class={`icon-button${searching ? ' on' : ''}`}
+            aria-label={t('search.label')}
+            title={t('search.label')}
+            aria-expanded={searching}
+            onClick={onSearch}
+          >
+            <Icon name="search" size={18} />
+          </button>
+        )}
+        <Menu label={t('thread.more')} button={<Icon name="ellipsis" size={18} />} items={more} />
+      </span>
+    </header>
+  );
+}
+
+function upTo(count: number, most: number): string {
+  return count > most ? `${most}+` : String(count);
+}
+
+/** How many of this section end within four hours; shows them first. */
+function Radar({ store }: { store: Store }) {
+  const ending = useStore(store, (state) => state.endingSoon);
+  const sort = useStore(store, (state) => state.sort);
+  if (ending === 0) return null;
+  return (
+    <button
+      type="button"
+      class="radar"
+      aria-pressed={sort === 'closing'}
+      onClick={() => store.actions.sortBy(sort === 'closing' ? 'newest' : 'closing')}
+    >
+      <Icon name="hourglass" size={14} />
+      {t('time.endingSoon', { n: ending })}
+    </button>
+  );
+}
+
+export function SearchField({ store, autofocus = false }: { store: Store; autofocus?: boolean }) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (autofocus) field.current?.focus();
+  }, [autofocus]);
   const query = useStore(store, (state) => state.query);
   const [typed, setTyped] = useState(query);
   useEffect(() => setTyped(query), [query]);
@@ -89,6 +262,7 @@ export function SearchField({ store }: { store: Store }) {
     <span class="search-field">
       <Icon name="search" size={16} />
       <input
+        ref={field}
         type="search"
         id="search"
         value={typed}
@@ -169,6 +343,7 @@ function SortMenu({ store }: { store: Store }) {
       buttonClass="text-button"
       button={
         <>
+          <Icon name="arrow-down-wide-narrow" size={14} />
           {t(sort === 'newest' ? 'sort.newest' : 'sort.ending')}
           <Icon name="chevron-down" size={14} />
         </>
@@ -184,198 +359,59 @@ function SortMenu({ store }: { store: Store }) {
   );
 }
 
-function Tabs({ store, onePane }: { store: Store; onePane: boolean }) {
+function Tabs({ store }: { store: Store }) {
   const section = useStore(store, (state) => state.section);
   const counts = useStore(store, (state) => state.counts);
   const list = useRef<HTMLDivElement>(null);
-  const words = (total: number): string => (total > 999 ? '999+' : String(total));
-  void onePane;
   return (
-    <div
-      ref={list}
-      class="tabs"
-      role="tablist"
-      aria-label={t('section.label')}
-      onKeyDown={(event) => {
-        const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-        if (step === 0) return;
-        event.preventDefault();
-        const tabs = [...(list.current?.querySelectorAll<HTMLElement>('[role=tab]') ?? [])];
-        const at = tabs.indexOf(document.activeElement as HTMLElement);
-        tabs[(at + step + tabs.length) % tabs.length]?.focus();
-      }}
-    >
-      {sections.map((name) => {
-        const { total = 0, unread = 0 } = counts?.[name] ?? {};
-        return (
-          <button
-            key={name}
-            type="button"
-            role="tab"
-            id={`tab-${name}`}
-            class="tab"
-            aria-selected={section === name}
-            aria-controls="conversations"
-            tabIndex={section === name ? 0 : -1}
-            onClick={() => store.actions.showSection(name)}
-          >
-            <span>
-              {t(`section.${name}`)}
-              <span class="sr-only">, </span>
-            </span>
-            <span class="tab-counts">
-              <span class="total">{counts ? words(total) : '–'}</span>
-              <span class="sr-only"> {t('section.conversations', { n: total })}</span>
-              {unread > 0 && (
-                <span class="badge small">
-                  <span class="sr-only">, </span>
-                  {unread > 99 ? '99+' : unread}
-                  <span class="sr-only"> {t('section.unread', { n: unread })}</span>
-                </span>
-              )}
-            </span>
-          </button>
-        );
-      })}
-    </div>
-  );
-}
-
-function Conversations({
-  store,
-  onOpen,
-  settingsUrl,
-}: {
-  store: Store;
-  onOpen: (id: string) => void;
-  settingsUrl: string;
-}) {
-  const list = useStore(store, (state) => state.list);
-  const conversations = useStore(store, (state) => state.conversations);
-  const selected = useStore(store, (state) => state.selected);
-  const drafts = useStore(store, (state) => state.drafts);
-  const presence = useStore(store, (state) => state.presence);
-  const users = useStore(store, (state) => state.users);
-  const section = useStore(store, (state) => state.section);
-  const query = useStore(store, (state) => state.query);
-  const me = useStore(store, (state) => state.me);
-  const now = useNow(store.get().clockOffset);
-  const [focused, setFocused] = useState<string | null>(null);
-  const box = useRef<HTMLDivElement>(null);
-  const away = useMemo(() => new Set(users.filter(({ available }) => !available).map(({ id }) => id)), [users]);
-  const rows = list.ids.map((id) => conversations.get(id)).filter((found) => found !== undefined);
-  const stop =
-    focused && list.ids.includes(focused) ? focused : selected && list.ids.includes(selected) ? selected : list.ids[0];
-  const onKey = (event: KeyboardEvent): void => {
-    const links = [...(box.current?.querySelectorAll<HTMLElement>('a.row') ?? [])];
-    const at = links.indexOf(document.activeElement as HTMLElement);
-    const to = { ArrowDown: at + 1, j: at + 1, ArrowUp: at - 1, k: at - 1, Home: 0, End: links.length - 1 }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    const link = links[Math.max(0, Math.min(links.length - 1, to))];
-    link?.focus();
-    if (link?.dataset.id) {
-      setFocused(link.dataset.id);
-      store.actions.prefetch(link.dataset.id);
-    }
-  };
-  return (
-    <div
-      ref={box}
-      class={`conversations${query.length >= 2 && list.state === 'loading' ? ' dimmed' : ''}`}
-      id="conversations"
-      role="tabpanel"
-      aria-labelledby={`tab-${section}`}
-      onKeyDown={onKey}
-      onScroll={(event) => {
-        const element = event.currentTarget;
-        if (element.scrollHeight - element.scrollTop - element.clientHeight < 400)
-          void store.actions.loadMore().catch(store.actions.explain);
-      }}
-    >
-      {rows.length > 0 ? (
-        <ul class="rows">
-          {rows.map((conversation, index) => {
-            const typing = presence.get(conversation.id)?.find((user) => user.typing);
-            return (
-              <Row
-                key={conversation.id}
-                conversation={conversation}
-                now={now}
-                selected={conversation.id === selected}
-                focusable={conversation.id === stop}
-                draft={conversation.id === selected ? '' : (drafts.get(conversation.id) ?? '')}
-                typing={typing ? firstName(typing.name) : null}
-                awayAssignee={conversation.assignee !== null && away.has(conversation.assignee.id)}
-                showAssignee={conversation.section === 'others' || conversation.section === 'closed'}
-                meId={me.user.id}
-                position={index + 1}
-                total={list.cursor === null ? rows.length : -1}
-                onOpen={onOpen}
-                onHover={store.actions.prefetch}
-              />
-            );
-          })}
-        </ul>
-      ) : list.state === 'loading' ? (
-        <RowsSkeleton />
-      ) : (
-        <NoRows store={store} settingsUrl={settingsUrl} failed={list.state === 'failed'} />
-      )}
-    </div>
-  );
-}
-
-/** Four reasons for an empty list, each with its next step (U4). */
-function NoRows({ store, settingsUrl, failed }: { store: Store; settingsUrl: string; failed: boolean }) {
-  const { me, channels, users, query, section, counts } = store.get();
-  if (failed) {
-    return (
-      <Empty icon="wifi-off" title={t('empty.failed.title')} body={t('empty.failed')}>
-        <button type="button" class="button" onClick={() => store.actions.showSection(section)}>
-          {t('tryAgain')}
-        </button>
-      </Empty>
-    );
-  }
-  if (query.length >= 2) {
-    return (
-      <Empty icon="search-x" title={t('empty.noMatch.title', { q: query })} body={t('empty.noMatch.body')}>
-        <button type="button" class="button" onClick={() => store.actions.search('')}>
-          {t('search.clear')}
-        </button>
-      </Empty>
-    );
-  }
-  if (channels.length === 0) {
-    const admin = users.find((user) => user.isAdmin);
-    return me.user.isAdmin ? (
-      <Empty icon="plug" title={t('empty.noChannel.title')} body={t('empty.noChannel')}>
-        <a class="button primary" href={settingsUrl} target="_blank" rel="noreferrer noopener">
-          {t('settings.connect')}
-        </a>
-      </Empty>
-    ) : (
-      <Empty
-        icon="plug"
-        title={t('empty.noChannel.title.user')}
-        body={t('empty.noChannel.user', { admin: admin?.name ?? t('anAdmin') })}
-      />
-    );
-  }
-  const mine = counts?.mine.total ?? 0;
-  return (
-    <Empty icon="coffee" title={t(`empty.${section}.title`)} body={t(`empty.${section}.body`)}>
-      {section === 'unassigned' && mine > 0 && (
-        <button type="button" class="button" onClick={() => store.actions.showSection('mine')}>
-          {t('empty.seeMine', { n: mine })}
-        </button>
-      )}
-      {section !== 'unassigned' && (
-        <button type="button" class="button" onClick={() => store.actions.showSection('unassigned')}>
-          {t('empty.seeUnassigned')}
-        </button>
-      )}
-    </Empty>
+    <nav aria-label={t('section.label')}>
+      <div
+        ref={list}
+        class="tabs"
+        role="tablist"
+        aria-label={t('section.label')}
+        onKeyDown={(event) => {
+          const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+          if (step === 0) return;
+          event.preventDefault();
+          const tabs = [...(list.current?.querySelectorAll<HTMLElement>('[role=tab]') ?? [])];
+          const at = tabs.indexOf(document.activeElement as HTMLElement);
+          tabs[(at + step + tabs.length) % tabs.length]?.focus();
+        }}
+      >
+        {sections.map((name) => {
+          const { total = 0, unread = 0 } = counts?.[name] ?? {};
+          return (
+            <button
+              key={name}
+              type="button"
+              role="tab"
+              id={`tab-${name}`}
+              class="tab"
+              aria-selected={section === name}
+              aria-controls="conversations"
+              tabIndex={section === name ? 0 : -1}
+              onClick={() => store.actions.showSection(name)}
+            >
+              <span>
+                {t(`section.${name}`)}
+                <span class="sr-only">, </span>
+              </span>
+              <span class="tab-counts">
+                <span class="total">{counts ? upTo(total, 999) : '–'}</span>
+                <span class="sr-only"> {t('section.conversations', { n: total })}</span>
+                {unread > 0 && (
+                  <span class="badge small">
+                    <span class="sr-only">, </span>
+                    {upTo(unread, 99)}
+                    <span class="sr-only"> {t('section.unread', { n: unread })}</span>
+                  </span>
+                )}
+              </span>
+            </button>
+          );
+        })}
+      </div>
+    </nav>
   );
 }

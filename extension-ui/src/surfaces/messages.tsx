@@ -75,7 +75,8 @@ export function Messages({
     () => threadItems(messages, thread?.timeline ?? [], thread?.newAfter ?? null, hadUnread),
     [messages, thread?.timeline, thread?.newAfter, hadUnread],
   );
-  const playingAt = playing === null ? -1 : items.findIndex((item) => item.kind === 'message' && item.message.id === playing);
+  const playingAt =
+    playing === null ? -1 : items.findIndex((item) => item.kind === 'message' && item.message.id === playing);
   const virtual = useVirtual({
     count: items.length,
     getScrollElement: () => box.current,

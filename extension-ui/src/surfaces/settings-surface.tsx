@@ -5,14 +5,13 @@ import { ApiError } from '../api.ts';
 import { Avatar, providerName } from '../parts/avatar.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Empty } from '../parts/empty.tsx';
-import { Icon } from '../parts/icon.tsx';
+import { Icon, WithIcon } from '../parts/icon.tsx';
 import { Menu } from '../parts/menu.tsx';
 import { Switch } from '../parts/switch.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useStore } from '../use-store.ts';
 import { ToastBar } from './inbox.tsx';
-import { WithIcon } from './thread-pane.tsx';
 
 export function SettingsSurface({ store, inTab }: { store: Store; inTab: boolean }) {
   const channels = useStore(store, (state) => state.channels);

@@ -5,7 +5,7 @@ import type { Host } from '../host.ts';
 import { Avatar, ChannelMark, providerName } from '../parts/avatar.tsx';
 import { Composer } from '../parts/composer.tsx';
 import { Dialog } from '../parts/dialog.tsx';
-import { Icon } from '../parts/icon.tsx';
+import { Icon, WithIcon } from '../parts/icon.tsx';
 import { Menu, type MenuItem } from '../parts/menu.tsx';
 import { ReplyTime } from '../parts/reply-time.tsx';
 import { firstName, Typing } from '../parts/row.tsx';
@@ -23,6 +23,9 @@ export interface ThreadPaneProps {
   readonly onePane: boolean;
   readonly onBack: () => void;
   readonly onContext: (() => void) | null;
+  /** Folds the context pane away, where it stands beside the thread; its content needs no strip then. */
+  readonly onFold?: (() => void) | null;
+  readonly onKeys?: () => void;
   readonly onLink: () => void;
 }
 
@@ -31,16 +34,17 @@ const limits = { whatsapp: 1_600, messenger: 1_999 } as const;
 export function ThreadPane(props: ThreadPaneProps) {
   const { store, conversation, size } = props;
   return (
-    <main class="thread-pane" aria-label={t('thread.landmark', { name: conversation.contact.name })}>
+    <section class="thread-pane" aria-label={t('thread.landmark', { name: conversation.contact.name })}>
       <Header {...props} />
-      {size.height >= 520 && <LinksStrip {...props} />}
+      {size.height >= 520 && !props.onFold && <LinksStrip {...props} />}
       <Messages store={store} conversation={conversation} host={props.host} onLink={props.onLink} />
       <Foot {...props} />
-    </main>
+    </section>
   );
 }
 
-function Header({ store, conversation, onePane, size, onBack, onContext, onLink }: ThreadPaneProps) {
+function Header(props: ThreadPaneProps) {
+  const { store, conversation, onePane, size, onBack, onContext, onFold, onKeys, onLink } = props;
   const now = useNow(store.get().clockOffset);
   const [deleting, setDeleting] = useState(false);
   const left = timeLeft(conversation.replyUntil, conversation.replyWindowMs, now);
@@ -65,6 +69,16 @@ function Header({ store, conversation, onePane, size, onBack, onContext, onLink 
       content: <WithIcon icon="external-link" words={t('thread.copyLink')} />,
       onPick: () => copyLink(store, conversation.id),
     },
+    ...(onKeys
+      ? [
+          {
+            key: 'keys',
+            label: t('keys.title'),
+            content: <WithIcon icon="keyboard" words={t('keys.title')} />,
+            onPick: onKeys,
+          },
+        ]
+      : []),
     ...(conversation.canDelete
       ? [
           {
@@ -116,19 +130,22 @@ function Header({ store, conversation, onePane, size, onBack, onContext, onLink 
           <Icon name={open ? 'check' : 'rotate-ccw'} size={16} />
           {!narrow && <span>{t(open ? 'thread.close' : 'thread.reopen')}</span>}
         </button>
+        {!onePane && size.width >= 600 && (onFold ?? onContext) && (
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={t('drawer.title')}
+            title={t('drawer.title')}
+            aria-expanded={Boolean(onFold)}
+            onClick={onFold ?? onContext ?? undefined}
+          >
+            <Icon name="panel-right" size={18} />
+          </button>
+        )}
         <Menu label={t('thread.more')} button={<Icon name="ellipsis" size={18} />} items={more} />
       </div>
       {deleting && <DeleteDialog store={store} conversation={conversation} onClose={() => setDeleting(false)} />}
     </header>
-  );
-}
-
-export function WithIcon({ icon, words }: { icon: Parameters<typeof Icon>[0]['name']; words: string }) {
-  return (
-    <>
-      <Icon name={icon} size={16} />
-      {words}
-    </>
   );
 }
 
