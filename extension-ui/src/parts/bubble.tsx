@@ -1,5 +1,4 @@
 // One message: its bubble, and under it time, marks, and what to do when it failed.
-import type { ComponentChildren } from 'preact';
 import type { Attachment, Message } from '../../../src/web/contract.ts';
 import { t } from '../texts.ts';
 import { clockTime } from '../time.ts';
@@ -293,14 +292,14 @@ function MetaLine({ message, showAuthor, newestOut, noteTitle, offline }: Bubble
   const out = message.direction === 'outbound';
   const outside = message.author.kind === 'external';
   const waiting = message.status === 'queued' && offline;
-  const parts: ComponentChildren[] = [
-    outside ? t('thread.outside') : out && showAuthor ? firstName(message.author.name) : null,
-    message.details?.edited ? t('message.edited') : null,
-  ].filter(Boolean);
+  const parts = [
+    outside ? t('thread.outside') : out && showAuthor ? firstName(message.author.name) : '',
+    message.details?.edited ? t('message.edited') : '',
+  ].filter((part) => part !== '');
   return (
     <div class="meta">
       {parts.map((part) => (
-        <span key={String(part)}>{part} · </span>
+        <span key={part}>{part} · </span>
       ))}
       <time dateTime={message.createdAt}>{clockTime(message.createdAt)}</time>
       {out && <Tick status={message.status} />}
