@@ -101,9 +101,11 @@ export function Messages({
     if (placed.current || items.length === 0) return;
     placed.current = true;
     const line = items.findIndex((item) => item.kind === 'new');
-    if (line > 0 && items.length - line > 4) virtual.scrollToIndex(line, { align: 'start' });
+    // Who has answered what is new wants to see how it ended.
+    const answered = messages.at(-1)?.direction === 'outbound';
+    if (line > 0 && !answered) virtual.scrollToIndex(line, { align: 'start' });
     else virtual.scrollToEnd();
-  }, [items, virtual]);
+  }, [items, messages, virtual]);
 
   useLayoutEffect(() => {
     const last = messages.at(-1);
