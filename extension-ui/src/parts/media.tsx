@@ -210,7 +210,7 @@ export function Voice({ attachment, onPlaying }: { attachment: Attachment; onPla
 }
 
 /** The middle of a long name is cut, so that its ending stays in sight. */
-export function FileName({ name }: { name: string }) {
+function FileName({ name }: { name: string }) {
   const cut = name.length > 12 ? name.length - 8 : name.length;
   return (
     <span class="file-name" title={name}>
@@ -220,7 +220,7 @@ export function FileName({ name }: { name: string }) {
   );
 }
 
-export function fileFacts(name: string, size: number | null): string {
+function fileFacts(name: string, size: number | null): string {
   const ending = name.includes('.') ? name.split('.').at(-1)!.toUpperCase() : '';
   return [ending, size === null ? '' : fileSize(size)].filter(Boolean).join(' · ');
 }
