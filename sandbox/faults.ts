@@ -2,7 +2,7 @@
 // middleware makes it so. Nothing here knows what the vendors do.
 import type { Context, Middleware, Next } from 'koa';
 
-export type Vendor = 'pipedrive' | 'meta' | 'twilio';
+export type Vendor = 'pipedrive' | 'meta' | 'twilio' | 'push';
 
 export type Fault =
   | { kind: 'answer'; status: number; headers?: Record<string, string>; body?: unknown }

@@ -1,15 +1,26 @@
-// All stand-ins at once: a local Pipedrive, Meta and Twilio, the customer's phone, and the settings that point the app at them.
+// All stand-ins at once: a local Pipedrive, Meta and Twilio, a mail server and a push service, the customer's phone, and the
+// settings that point the app at them.
 import { startConsole, type ConsolePages } from './console/console.ts';
 import { createFaults, type Faults } from './faults.ts';
+import { startMail, type MailSandbox } from './mail.ts';
 import { startMeta, type MetaSandbox } from './meta.ts';
 import { startPipedrive, type PipedriveSandbox } from './pipedrive.ts';
+import { startPush, type PushSandbox } from './push.ts';
 import { startTwilio, type TwilioSandbox } from './twilio.ts';
 
 export interface SandboxOptions {
   /** The app's PUBLIC_URL, if it is known already; else `setAppUrl` before anything is called. */
   appUrl?: string;
   /** Any that is left out is a free one. */
-  ports?: { pipedrive?: number; meta?: number; twilio?: number; twilioMedia?: number; console?: number };
+  ports?: {
+    pipedrive?: number;
+    meta?: number;
+    twilio?: number;
+    twilioMedia?: number;
+    console?: number;
+    mail?: number;
+    push?: number;
+  };
   now?: () => number;
 }
 
@@ -17,6 +28,8 @@ export interface Sandbox {
   readonly pipedrive: PipedriveSandbox;
   readonly meta: MetaSandbox;
   readonly twilio: TwilioSandbox;
+  readonly mail: MailSandbox;
+  readonly push: PushSandbox;
   /** Start page and the customer's phone. */
   readonly console: ConsolePages;
   readonly faults: Faults;
@@ -49,7 +62,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     return known;
   };
   const redirectUri = () => `${appUrl()}/oauth/callback`;
-  const [pipedrive, meta, twilio] = await Promise.all([
+  const [pipedrive, meta, twilio, mail, push] = await Promise.all([
     startPipedrive({ ...pipedriveApp, redirectUri, appUrl, faults, now, ...portOf(ports.pipedrive) }),
     startMeta({ app: metaApp, appUrl, faults, now, ...portOf(ports.meta) }),
     startTwilio({
@@ -58,15 +71,26 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       ...portOf(ports.twilio),
       ...(ports.twilioMedia === undefined ? {} : { mediaPort: ports.twilioMedia }),
     }),
+    startMail({ now, ...portOf(ports.mail) }),
+    startPush({ faults, ...portOf(ports.push) }),
   ]);
-  const pages = await startConsole({ twilio, meta, appUrl, pipedriveUrl: pipedrive.url, ...portOf(ports.console) });
+  const pages = await startConsole({
+    twilio,
+    meta,
+    mail,
+    appUrl,
+    pipedriveUrl: pipedrive.url,
+    ...portOf(ports.console),
+  });
   return {
     pipedrive,
     meta,
     twilio,
+    mail,
+    push,
     console: pages,
     faults,
-    origins: [pipedrive.url, meta.url, twilio.url, twilio.mediaUrl],
+    origins: [pipedrive.url, meta.url, twilio.url, twilio.mediaUrl, push.url],
     appUrl,
     setAppUrl(url) {
       known = url.replace(/\/+$/, '');
@@ -83,13 +107,18 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       META_GRAPH_URL: meta.url,
       META_LOGIN_URL: meta.url,
       TWILIO_API_URL: twilio.url,
-      MEDIA_EXTRA_HOSTS: [...twilio.mediaHosts, ...meta.mediaHosts].join(','),
+      MEDIA_EXTRA_HOSTS: [...twilio.mediaHosts, ...meta.mediaHosts, push.host].join(','),
+      SMTP_URL: mail.url,
+      MAIL_FROM: 'Messaging inbox <inbox@sandbox.example>',
+      VAPID_PUBLIC_KEY: push.vapid.publicKey,
+      VAPID_PRIVATE_KEY: push.vapid.privateKey,
+      VAPID_SUBJECT: push.vapid.subject,
     }),
     async settled() {
       await Promise.all([meta.settled(), twilio.settled()]);
     },
     async stop() {
-      await Promise.all([pages.stop(), pipedrive.stop(), meta.stop(), twilio.stop()]);
+      await Promise.all([pages.stop(), pipedrive.stop(), meta.stop(), twilio.stop(), mail.stop(), push.stop()]);
     },
   };
 }

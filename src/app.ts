@@ -37,6 +37,13 @@ import { createMediaLinks } from './media/links.ts';
 import { createS3Storage } from './media/s3-storage.ts';
 import { createFolderStorage } from './media/storage.ts';
 import { keepFile } from './media/upload.ts';
+import { followBudget, mailTrouble } from './notify/admin-notices.ts';
+import { createNoticeFollower } from './notify/follow.ts';
+import { mailNotices, type MailDeps } from './notify/mail.ts';
+import { refreshBrowser, type PushDeps } from './notify/push.ts';
+import { createMailer } from './notify/smtp.ts';
+import { tidyNotices } from './notify/tidy.ts';
+import { createUnsubscribeLinks } from './notify/unsubscribe.ts';
 import { pipedriveFor, type PipedriveDeps } from './pipedrive/client.ts';
 import { createPace } from './pipedrive/pace.ts';
 import { signedTokenKey } from './pipedrive/signed-token.ts';
@@ -92,11 +99,21 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     if (!found) throw new UserError('not_found', { provider: name });
     return found;
   };
+  const mailer = config.mail && createMailer(config.mail);
+  const presence = createPresence({ db, clock });
+  const noticing = {
+    queue,
+    clock,
+    presence,
+    mails: mailer !== null,
+    pushes: config.vapid !== null,
+    mailDebounceMs: config.mailDebounceMs,
+  };
   const followers = [
     createHistoryFollower({ queue, debounceMs: config.noteDebounceMs, maxWaitMs: config.noteMaxWaitMs }),
+    createNoticeFollower(noticing),
   ];
   const changes = createChanges({ db, clock, followers });
-  const presence = createPresence({ db, clock });
 
   const userChanged = (tx: Tx, { companyId, userId }: Grant): Promise<void> =>
     changes.record(tx, { kind: 'user.changed', companyId, userId });
@@ -109,6 +126,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     metrics,
     pace: createPace(clock),
     settings: { ...config.pipedrive, publicUrl },
+    onBudget: (tx, budget) => followBudget(noticing, tx, budget),
     onReconnectNeeded: userChanged,
   };
   const inbox: InboxDeps = {
@@ -144,6 +162,27 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     pipedriveFor: (grant) => pipedriveFor(pipedrive, grant),
     grants: (companyId, preferred) => db.read((reader) => grantsInOrder(reader, companyId, preferred)),
   };
+  const unsubscribeLinks = createUnsubscribeLinks({ secret: config.sessionSecret, publicUrl });
+  const mail: MailDeps = {
+    db,
+    clock,
+    log,
+    queue,
+    publicUrl,
+    mailer,
+    unsubscribeLinks,
+    mailDebounceMs: config.mailDebounceMs,
+  };
+  const push: PushDeps = {
+    db,
+    clock,
+    log,
+    vault,
+    send,
+    publicUrl,
+    vapid: config.vapid,
+    extraHosts: config.mediaExtraHosts,
+  };
   const reading: ReadDeps & Pick<InboxDeps, 'mediaLink'> = {
     capabilities: (name) => providers[name]?.capabilities ?? switchedOff,
     now: () => timeText(clock),
@@ -174,6 +213,10 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(reconcileChannel, inbox),
       bindTask(writeNote, history),
       bindTask(eraseCompanies, inbox),
+      bindTask(refreshBrowser, push),
+      bindTask(mailNotices, mail),
+      bindTask(mailTrouble, mail),
+      bindTask(tidyNotices, { db, clock }),
       bindTask(refreshProfile, { ...pipedrive, onUserChanged: userChanged }),
     ],
   });
@@ -187,10 +230,17 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     health: { db, clock, metrics, metricsToken: config.metricsToken },
     oauth: { install, connect, publicUrl },
     media: { db, storage, links },
-    me: { inbox, session, notesWaiting: (companyId) => countWaitingNotes(db, companyId) },
+    me: {
+      inbox,
+      session,
+      notesWaiting: (companyId) => countWaitingNotes(db, companyId),
+      ways: { pushKey: config.vapid?.publicKey ?? null, mails: mailer !== null },
+    },
     conversations: { inbox, reading, presence },
     messageReading: reading,
     links: { ...inbox, pipedriveFor: (user) => pipedriveFor(pipedrive, user, { urgent: true }) },
+    notifications: { db, mail, push, presence },
+    unsubscribe: { db, unsubscribeLinks },
     streams,
     surfaces: createSurfaces(surfacesFolder),
   });
@@ -205,6 +255,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       if (db.kind === 'sqlite') await db.transaction((tx) => releaseLeases(tx));
       await db.transaction(async (tx) => {
         await queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' });
+        await queue.enqueue(tx, tidyNotices, {}, { key: 'tidy' });
         // The hourly one of an earlier start keeps its time: what fell due since then is not to wait for it (A3).
         await queue.enqueue(tx, eraseCompanies, { once: true }, { key: 'start' });
         const everyMs = config.reconcileIntervalMs;

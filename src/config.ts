@@ -83,11 +83,28 @@ const shape = {
       'must be file:FOLDER or s3://BUCKET/PREFIX?region=REGION',
     )
     .default('file:./data/media'),
-  SMTP_URL: z.string().optional(),
-  MAIL_FROM: z.string().optional(),
-  VAPID_PUBLIC_KEY: z.string().optional(),
-  VAPID_PRIVATE_KEY: z.string().optional(),
-  VAPID_SUBJECT: z.string().optional(),
+  SMTP_URL: z
+    .string()
+    .refine((value) => URL.canParse(value) && /^smtps?:$/.test(new URL(value).protocol), {
+      message: 'must be smtp://USER:PASSWORD@HOST:PORT or smtps://…',
+    })
+    .optional(),
+  MAIL_FROM: z
+    .string()
+    .regex(/^[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>$|^[^\s<>@]+@[^\s<>@]+$/, 'must be an address, or a name with <an address>')
+    .optional(),
+  VAPID_PUBLIC_KEY: z
+    .string()
+    .regex(/^[\w-]{87}$/, 'must be 65 bytes in base64url')
+    .optional(),
+  VAPID_PRIVATE_KEY: z
+    .string()
+    .regex(/^[\w-]{43}$/, 'must be 32 bytes in base64url')
+    .optional(),
+  VAPID_SUBJECT: z
+    .string()
+    .regex(/^(mailto:.+@.+|https:\/\/.+)$/, 'must be mailto:ADDRESS or an https address')
+    .optional(),
   NOTE_DEBOUNCE_MS: milliseconds.default(5_000),
   NOTE_MAX_WAIT_MS: milliseconds.default(60_000),
   RECONCILE_INTERVAL_MS: milliseconds.default(900_000),
@@ -154,6 +171,16 @@ export function readConfig(environment: Environment = process.env) {
     twilio: Object.freeze({ apiUrl: env.TWILIO_API_URL ?? null }),
     mediaExtraHosts,
     mediaUrl: env.MEDIA_URL,
+    mail: env.SMTP_URL && env.MAIL_FROM ? Object.freeze({ url: env.SMTP_URL, from: env.MAIL_FROM }) : null,
+    mailDebounceMs: env.MAIL_DEBOUNCE_MS,
+    vapid:
+      env.VAPID_PUBLIC_KEY && env.VAPID_PRIVATE_KEY && env.VAPID_SUBJECT
+        ? Object.freeze({
+            publicKey: env.VAPID_PUBLIC_KEY,
+            privateKey: env.VAPID_PRIVATE_KEY,
+            subject: env.VAPID_SUBJECT,
+          })
+        : null,
     noteDebounceMs: env.NOTE_DEBOUNCE_MS,
     noteMaxWaitMs: env.NOTE_MAX_WAIT_MS,
     reconcileIntervalMs: env.RECONCILE_INTERVAL_MS,

@@ -1,9 +1,10 @@
-// The console's server: a start page with links to everything, and the customer's phone.
+// The console's server: a start page with links to everything, the customer's phone, and the mail that was sent.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Router from '@koa/router';
 import Koa from 'koa';
 import { listen, paramOf } from '../listen.ts';
+import { mailRoutes } from './mailbox.ts';
 import type { ConsoleOptions } from './options.ts';
 import { phoneRoutes } from './phone.ts';
 import { startPage } from './start-page.ts';
@@ -37,6 +38,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsolePage
     ctx.type = type;
     ctx.body = await fileOf(paramOf(ctx, 'file'));
   });
+  mailRoutes(router, options.mail);
   const phone = phoneRoutes(router, options);
   const app = new Koa();
   app.silent = true;

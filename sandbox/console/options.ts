@@ -1,4 +1,5 @@
 // What the console shows and plays with.
+import type { MailSandbox } from '../mail.ts';
 import type { MetaSandbox } from '../meta.ts';
 import type { TwilioSandbox } from '../twilio.ts';
 
@@ -6,6 +7,7 @@ export interface ConsoleOptions {
   port?: number;
   twilio: TwilioSandbox;
   meta: MetaSandbox;
+  mail: MailSandbox;
   appUrl: () => string;
   pipedriveUrl: string;
 }

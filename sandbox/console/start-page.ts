@@ -10,6 +10,7 @@ export function startPage(options: ConsoleOptions): string {
     ],
     [options.appUrl(), 'Inbox', 'The full page of the app, in a tab of its own.'],
     ['/phone', "Customer's phone", 'Write as a customer, on WhatsApp and on Messenger, and see what comes back.'],
+    ['/mail', 'Mail', 'What the app has mailed to the users.'],
   ];
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sandbox</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">

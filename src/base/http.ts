@@ -13,6 +13,8 @@ export interface OutgoingRequest {
   readonly timeoutMs?: number;
   /** Largest answer taken, in bytes. */
   readonly maxBytes?: number;
+  /** Connects to exactly the address that this gives, whatever the name says by then. */
+  readonly lookup?: LookupFunction;
 }
 
 export interface IncomingResponse {
@@ -68,9 +70,10 @@ export function createHttp(options: HttpOptions = {}): HttpDoor {
     const url = new URL(request.url);
     if (!mayCall(url)) throw new Error('this address may not be called');
     const signal = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs);
+    const pinned = request.lookup && new Agent({ connect: { lookup: request.lookup, timeout: 5_000 } });
     try {
       const answer = await undiciRequest(url, {
-        dispatcher: agent,
+        dispatcher: pinned ?? agent,
         method: request.method,
         headers: { 'user-agent': 'messaging-inbox', ...request.headers },
         body: request.body ?? null,
@@ -83,6 +86,8 @@ export function createHttp(options: HttpOptions = {}): HttpDoor {
       const kind = networkFailure(error, request.method);
       options.metrics?.upstream.inc({ service: request.service, outcome: kind });
       throw new UpstreamError(request.service, kind, { reason: networkReason(error), cause: error });
+    } finally {
+      await pinned?.destroy();
     }
   };
 

@@ -41,6 +41,10 @@ const tables = [
   'oauth_state',
   'audit_entry',
   'saved_reply',
+  'pushed_notice',
+  'push_subscription',
+  'notice',
+  'admin_notice',
   'app_user',
 ] as const;
 /** Tables without a company of their own: found through the one they belong to. */

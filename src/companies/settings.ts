@@ -54,6 +54,29 @@ export const firstNotifications: NotificationSwitches = {
   email: { mine: true, others: false, unassigned: false, assigned: true },
 };
 
+export async function readNotifications(
+  reader: Pick<Reader, 'one'>,
+  user: { companyId: string; userId: string },
+): Promise<NotificationSwitches> {
+  const row = await reader.one<{ notifications: string }>(
+    'select notifications from app_user where company_id = ? and id = ?',
+    [user.companyId, user.userId],
+  );
+  return row ? parseNotifications(row.notifications) : firstNotifications;
+}
+
+export async function changeNotifications(
+  tx: Tx,
+  user: { companyId: string; userId: string },
+  switches: NotificationSwitches,
+): Promise<void> {
+  await tx.query('update app_user set notifications = ? where company_id = ? and id = ?', [
+    JSON.stringify(notifications.parse(switches)),
+    user.companyId,
+    user.userId,
+  ]);
+}
+
 export function parseNotifications(text: string): NotificationSwitches {
   return notifications.catch(firstNotifications).parse(JSON.parse(text));
 }

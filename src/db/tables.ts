@@ -422,6 +422,67 @@ export interface OwnerRequestRow {
   askedAt: string;
 }
 
+/** What a user is to be told of a conversation by one way: at most one per way, the newer event replaces the older. */
+export interface NoticeRow {
+  companyId: string;
+  userId: string;
+  conversationId: string;
+  via: 'desktop' | 'email';
+  trigger: 'mine' | 'others' | 'unassigned' | 'assigned';
+  /** Id of the message, or of the assignment, that it is about (inbox/changes.ts). */
+  eventId: string;
+  eventAt: string;
+  /** `inboundNumber` of the last message before those it stands for. */
+  afterNumber: number;
+  /** Who assigned. */
+  byName: string | null;
+  /** `told`: mailed; `withdrawn`: read, answered or out of his hands before that. */
+  state: 'pending' | 'told' | 'withdrawn';
+  /** When the last mail about this conversation left: the next one keeps its distance (N4). */
+  toldAt: string | null;
+  /** The mail that is being sent, whose Message-ID it makes; null when none is. */
+  mailId: string | null;
+  /** The job that sends it. */
+  mailJob: string | null;
+}
+
+/** A browser that takes Web Push. */
+export interface PushSubscriptionRow {
+  id: string;
+  companyId: string;
+  userId: string;
+  /** The session it was made in; goes with it when the user signs out. */
+  sessionId: string;
+  endpointHash: string;
+  /** JSON of endpoint and keys, sealed: whoever has the endpoint can write to the browser. */
+  sealedTarget: string;
+  createdAt: string;
+}
+
+/** What was last pushed to a browser about a conversation, so that it is pushed once and can be withdrawn. */
+export interface PushedNoticeRow {
+  conversationId: string;
+  subscriptionId: string;
+  companyId: string;
+  eventId: string;
+  pushedAt: string;
+}
+
+/** Something that needs an admin or a channel's owner; told once, until it has ended. */
+export interface AdminNoticeRow {
+  id: string;
+  companyId: string;
+  kind: 'channel_broken' | 'reconnect_needed' | 'budget_spent' | 'asked_to_reconnect' | 'asked_to_share';
+  /** The channel, user or company it is about. */
+  subjectId: string;
+  /** Machine word of what is broken. */
+  reason: string | null;
+  /** Who asked. */
+  byName: string | null;
+  createdAt: string;
+  endedAt: string | null;
+}
+
 type Columns<Row> = { readonly [Field in keyof Row]-?: EntitySchemaColumnOptions };
 
 const id: EntitySchemaColumnOptions = { type: 'text', primary: true };
@@ -734,6 +795,47 @@ const OwnerRequest = table<OwnerRequestRow>('owner_request', {
   askedBy: text,
   askedAt: text,
 });
+const Notice = table<NoticeRow>('notice', {
+  conversationId: id,
+  userId: id,
+  companyId: id,
+  via: id,
+  trigger: text,
+  eventId: text,
+  eventAt: text,
+  afterNumber: number,
+  byName: maybeText,
+  state: text,
+  toldAt: maybeText,
+  mailId: maybeText,
+  mailJob: maybeText,
+});
+export const PushSubscription = table<PushSubscriptionRow>('push_subscription', {
+  id,
+  companyId: text,
+  userId: text,
+  sessionId: text,
+  endpointHash: text,
+  sealedTarget: text,
+  createdAt: text,
+});
+const PushedNotice = table<PushedNoticeRow>('pushed_notice', {
+  conversationId: id,
+  subscriptionId: id,
+  companyId: text,
+  eventId: text,
+  pushedAt: text,
+});
+const AdminNotice = table<AdminNoticeRow>('admin_notice', {
+  id,
+  companyId: text,
+  kind: text,
+  subjectId: text,
+  reason: maybeText,
+  byName: maybeText,
+  createdAt: text,
+  endedAt: maybeText,
+});
 
 export const tables: EntitySchema[] = [
   Company,
@@ -763,4 +865,8 @@ export const tables: EntitySchema[] = [
   AuditEntry,
   SavedReply,
   OwnerRequest,
+  Notice,
+  PushSubscription,
+  PushedNotice,
+  AdminNotice,
 ];

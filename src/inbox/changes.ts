@@ -113,6 +113,20 @@ export interface Changes {
   onChange(companyId: string, hear: () => void): () => void;
 }
 
+/**
+ * The id of the piece of news that a happening is to users, or nothing when it is none (N1): a message of a contact, or an
+ * assignment by somebody else. The stream and the notices know it by this id.
+ */
+export function newsIn(happening: Happening): string | undefined {
+  if (happening.kind === 'message.received') {
+    const { direction, id } = happening.message;
+    return direction === 'inbound' && happening.origin !== 'imported' ? id : undefined;
+  }
+  if (happening.kind !== 'conversation.changed' || happening.act !== 'assigned') return undefined;
+  const { assigneeId, updatedAt } = happening.conversation;
+  return assigneeId === null || assigneeId === happening.by.id ? undefined : `assigned:${updatedAt}:${assigneeId}`;
+}
+
 type Entry = Pick<ChangeRow, 'companyId' | 'kind' | 'conversationId' | 'subjectId'>;
 
 const topic = 'inbox_changes';
@@ -194,6 +208,14 @@ export function createChanges(deps: { db: Database; clock: Clock; followers: rea
 
 /** What the streams must hear of a happening. */
 function entriesOf(happening: Happening): Entry[] {
+  const news = newsIn(happening);
+  if (news === undefined) return screenEntriesOf(happening);
+  const { companyId, id } = (happening as Extract<Happening, { conversation: unknown }>).conversation;
+  const told: Entry = { companyId, kind: 'notification', conversationId: id, subjectId: news };
+  return [...screenEntriesOf(happening), told];
+}
+
+function screenEntriesOf(happening: Happening): Entry[] {
   const conversation = (companyId: string, id: string): Entry => ({
     companyId,
     kind: 'conversation.changed',

@@ -8,9 +8,17 @@ export interface Present {
   readonly typing: boolean;
 }
 
+/** A sign of a user: he looks at the conversation; `focused` when the window it comes from is the one he works in. */
+export interface Sign extends Present {
+  readonly focused: boolean;
+  readonly sessionId: string;
+}
+
 export interface Presence {
-  show(companyId: string, conversationId: string, user: Present): void;
+  show(companyId: string, conversationId: string, user: Sign): void;
   of(conversationId: string): Present[];
+  /** Whether the user has this conversation open and in focus (N3). */
+  isFocused(companyId: string, conversationId: string, userId: string): boolean;
   /** Hears of every change of presence in a company. */
   onPresence(companyId: string, hear: (conversationId: string) => void): () => void;
 }
@@ -20,16 +28,29 @@ const freshMs = 15_000;
 const typingMs = 6_000;
 const topic = 'inbox_presence';
 
-interface Seen extends Present {
+interface Seen extends Sign {
   at: number;
 }
 
 export function createPresence(deps: { db: Database; clock: Clock }): Presence {
   const seen = new Map<string, Map<string, Seen>>();
   const hearers = new Map<string, Set<(conversationId: string) => void>>();
+  /** Where each user's focus was seen last. There is one: a sign of focus elsewhere ends it here, as does this window's own word. */
+  const focus = new Map<string, { conversationId: string; sessionId: string; at: number }>();
 
-  const apply = (companyId: string, conversationId: string, user: Present): void => {
+  const follow = (
+    companyId: string,
+    conversationId: string,
+    { userId, focused, sessionId }: Sign,
+    at: number,
+  ): void => {
+    const key = `${companyId} ${userId}`;
+    if (focused) focus.set(key, { conversationId, sessionId, at });
+    else if (focus.get(key)?.sessionId === sessionId) focus.delete(key);
+  };
+  const apply = (companyId: string, conversationId: string, user: Sign): void => {
     const now = deps.clock.now().getTime();
+    follow(companyId, conversationId, user, now);
     const there = seen.get(conversationId) ?? new Map<string, Seen>();
     const before = there.get(user.userId);
     there.set(user.userId, { ...user, at: now });
@@ -43,12 +64,13 @@ export function createPresence(deps: { db: Database; clock: Clock }): Presence {
       for (const [userId, user] of there) if (now - user.at > freshMs) there.delete(userId);
       if (there.size === 0) seen.delete(id);
     }
+    for (const [key, { at }] of focus) if (now - at > freshMs) focus.delete(key);
   };
   deps.db.listen(topic, (text) => {
     const { companyId, conversationId, user } = JSON.parse(text) as {
       companyId: string;
       conversationId: string;
-      user: Present;
+      user: Sign;
     };
     apply(companyId, conversationId, user);
   });
@@ -63,6 +85,10 @@ export function createPresence(deps: { db: Database; clock: Clock }): Presence {
       return [...(seen.get(conversationId)?.values() ?? [])]
         .filter((user) => now - user.at <= freshMs)
         .map(({ userId, name, typing, at }) => ({ userId, name, typing: typing && now - at <= typingMs }));
+    },
+    isFocused: (companyId, conversationId, userId) => {
+      const seenLast = focus.get(`${companyId} ${userId}`);
+      return seenLast?.conversationId === conversationId && deps.clock.now().getTime() - seenLast.at <= freshMs;
     },
     onPresence: (companyId, hear) => {
       const known = hearers.get(companyId) ?? new Set();

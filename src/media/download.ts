@@ -190,7 +190,7 @@ for (const [net, bits] of [
 }
 
 /** Global unicast only: no loopback, private, link-local, shared, multicast, mapped, NAT64 or tunnelled address. */
-function isPublic(ip: string): boolean {
+export function isPublic(ip: string): boolean {
   if (isIP(ip) === 4) return !notPublic.check(ip, 'ipv4');
   return isIP(ip) === 6 && globalV6.check(ip, 'ipv6') && !tunnelled.check(ip, 'ipv6');
 }

@@ -5,7 +5,7 @@ import { later, timeText } from '../base/clock.ts';
 import { UpstreamError } from '../base/errors.ts';
 import { retryAfter, type IncomingResponse, type OutgoingRequest } from '../base/http.ts';
 import type { Metrics } from '../base/metrics.ts';
-import type { Reader } from '../db/database.ts';
+import type { Reader, Tx } from '../db/database.ts';
 import type { TokenBudgetRow } from '../db/tables.ts';
 import type { Pace } from './pace.ts';
 import { accessToken, markReconnect, type Access, type Grant, type TokenDeps } from './tokens.ts';
@@ -13,6 +13,8 @@ import { accessToken, markReconnect, type Access, type Grant, type TokenDeps } f
 export interface PipedriveDeps extends TokenDeps {
   readonly metrics: Metrics;
   readonly pace: Pace;
+  /** The day's budget is used up, or there is some of it again. */
+  readonly onBudget: (tx: Tx, budget: { companyId: string; spent: boolean }) => Promise<void>;
 }
 
 type V1 = typeof v1;
@@ -226,9 +228,10 @@ async function tooMany(
 ): Promise<UpstreamError> {
   if (numberOf(headers['x-daily-ratelimit-token-remaining']) === 0) {
     const until = nextLook(timeText(deps.clock));
-    await deps.db.transaction((tx) =>
-      tx.query('update token_budget set blocked_until = ? where company_id = ?', [until, grant.companyId]),
-    );
+    await deps.db.transaction(async (tx) => {
+      await tx.query('update token_budget set blocked_until = ? where company_id = ?', [until, grant.companyId]);
+      await deps.onBudget(tx, { companyId: grant.companyId, spent: true });
+    });
     return new UpstreamError('pipedrive', 'stop', {
       status: 429,
       reason: 'daily_budget',
@@ -267,15 +270,16 @@ async function rememberBudget(deps: PipedriveDeps, companyId: string, response: 
   const before = known.get(companyId);
   if (before !== undefined && Math.abs(before - remaining) < limit / 100 && remaining > limit / 20) return;
   known.set(companyId, remaining);
-  await deps.db.transaction((tx) =>
-    tx.query(
+  await deps.db.transaction(async (tx) => {
+    await tx.query(
       `insert into token_budget (company_id, daily_limit, remaining, blocked_until, updated_at) values (?, ?, ?, null, ?)
        on conflict (company_id) do update set daily_limit = excluded.daily_limit, remaining = excluded.remaining,
          updated_at = excluded.updated_at,
          blocked_until = case when excluded.remaining > 0 then null else token_budget.blocked_until end`,
       [companyId, limit, remaining, timeText(deps.clock)],
-    ),
-  );
+    );
+    if (remaining > 0) await deps.onBudget(tx, { companyId, spent: false });
+  });
 }
 
 function numberOf(value: string | undefined): number | undefined {

@@ -79,6 +79,38 @@ export const settings = z.object({
 });
 const triggers = z.object({ mine: z.boolean(), others: z.boolean(), unassigned: z.boolean(), assigned: z.boolean() });
 export const notificationSettings = z.object({ desktop: triggers, email: triggers });
+/** What a test button found: taken by the push service or the mail server, or the reason why it cannot arrive (N2). */
+export const notificationTest = z.object({
+  sent: z.boolean(),
+  reason: z
+    .enum([
+      'push_off',
+      'no_browser',
+      'browser_gone',
+      'in_focus',
+      'push_failed',
+      'mail_off',
+      'no_address',
+      'mail_refused',
+      'mail_failed',
+    ])
+    .nullable(),
+  message: z.string(),
+  /** Stands in the push message, so that a page can see that it was this one that arrived. */
+  testId: id,
+});
+/** Something an admin or a channel's owner must put right, as long as it lasts. */
+export const adminNotice = z.object({
+  id,
+  kind: z.enum(['channel_broken', 'reconnect_needed', 'budget_spent', 'asked_to_reconnect', 'asked_to_share']),
+  title: z.string(),
+  body: z.string(),
+  action: z.string(),
+  /** A path of ours. */
+  url: z.string(),
+  dismissible: z.boolean(),
+  createdAt: time,
+});
 
 const fileKind = z.enum(['image', 'video', 'audio', 'file', 'sticker']);
 export const healthReason = z.object({ code: z.string(), message: z.string(), action: z.string().nullable() });
@@ -269,6 +301,8 @@ export const me = z.object({
   settings,
   availability: z.object({ available: z.boolean() }),
   notifications: notificationSettings,
+  /** By which ways this server can tell: the key browsers subscribe with, and the address mails go to; null where it cannot. */
+  ways: z.object({ pushKey: z.string().nullable(), mailAddress: z.string().nullable() }),
   bridge: z.object({ state: z.enum(['active', 'unavailable', 'blocked', 'off']), reason: z.string().nullable() }),
   tokenBudget: z.object({
     limit: z.number().int().nullable(),
@@ -472,6 +506,66 @@ export const calls = {
     right: 'admin',
     body: z.object({ available: z.boolean() }),
     answers: { 200: z.object({ available: z.boolean() }) },
+  },
+  getNotifications: {
+    method: 'GET',
+    path: '/api/me/notifications',
+    does: 'Of what I am told, and by which way (N1)',
+    right: 'user',
+    answers: { 200: notificationSettings },
+  },
+  changeNotifications: {
+    method: 'PUT',
+    path: '/api/me/notifications',
+    does: 'Changes of what I am told, and by which way (N1)',
+    right: 'user',
+    body: notificationSettings,
+    answers: { 200: notificationSettings },
+  },
+  testNotification: {
+    method: 'POST',
+    path: '/api/me/notifications/test',
+    does: 'Sends me one notice now, or says why it cannot arrive (N2)',
+    right: 'user',
+    body: z.object({
+      via: z.enum(['desktop', 'email']),
+      /** Fares as a notice of this conversation would: none while I have it open and in focus (N3). */
+      conversationId: id.optional(),
+    }),
+    answers: { 200: notificationTest },
+  },
+  subscribeBrowser: {
+    method: 'PUT',
+    path: '/api/me/push-subscription',
+    does: 'Desktop notices come to this browser (Push API: the subscription as JSON)',
+    right: 'user',
+    body: z.object({
+      endpoint: z.string().max(2_000),
+      keys: z.object({ p256dh: z.string().max(200), auth: z.string().max(100) }),
+    }),
+    answers: { 204: null },
+  },
+  unsubscribeBrowser: {
+    method: 'DELETE',
+    path: '/api/me/push-subscription',
+    does: 'They no longer come to the browser with this endpoint, or to that of this session',
+    right: 'user',
+    body: z.object({ endpoint: z.string().max(2_000).optional() }),
+    answers: { 204: null },
+  },
+  listAdminNotices: {
+    method: 'GET',
+    path: '/api/me/admin-notices',
+    does: 'What I must put right, as an admin or as the owner of a channel',
+    right: 'user',
+    answers: { 200: list(adminNotice) },
+  },
+  dismissAdminNotice: {
+    method: 'DELETE',
+    path: '/api/me/admin-notices/:id',
+    does: "Puts a colleague's wish aside; what is broken stays until it is mended",
+    right: 'user',
+    answers: { 204: null },
   },
   listUsers: {
     method: 'GET',
@@ -713,9 +807,9 @@ export const calls = {
   showPresence: {
     method: 'PUT',
     path: '/api/conversations/:id/presence',
-    does: 'Says that this user looks at the conversation, and whether he types (V9)',
+    does: 'Says that this user looks at the conversation, whether he types (V9), and whether it has his focus (N3)',
     right: 'user',
-    body: z.object({ typing: z.boolean() }),
+    body: z.object({ typing: z.boolean(), focused: z.boolean().default(true) }),
     answers: { 204: null },
   },
   listTimeline: {
@@ -779,6 +873,8 @@ export type Colleague = z.infer<typeof colleague>;
 export type Company = z.infer<typeof company>;
 export type Settings = z.infer<typeof settings>;
 export type NotificationSettings = z.infer<typeof notificationSettings>;
+export type NotificationTest = z.infer<typeof notificationTest>;
+export type AdminNotice = z.infer<typeof adminNotice>;
 export type Channel = z.infer<typeof channel>;
 export type Template = z.infer<typeof template>;
 export type Link = z.infer<typeof link>;

@@ -6,6 +6,8 @@ export interface Page {
   readonly key: string;
   readonly values?: Readonly<Record<string, string>>;
   readonly action?: { readonly href: string; readonly key: string };
+  /** A button that posts to this very address. */
+  readonly form?: { readonly key: string };
 }
 
 function escapeHtml(value: string): string {
@@ -17,6 +19,9 @@ export function renderPage(language: string, nonce: string, page: Page): string 
   const say = (part: string): string => escapeHtml(text(language, `page.${page.key}.${part}`, page.values ?? {}));
   const action = page.action
     ? `<p><a class="button" href="${escapeHtml(page.action.href)}">${escapeHtml(text(language, page.action.key))}</a></p>`
+    : '';
+  const form = page.form
+    ? `<form method="post"><p><button class="button" type="submit">${escapeHtml(text(language, `page.${page.form.key}`))}</button></p></form>`
     : '';
   return `<!doctype html>
 <html lang="${language}">
@@ -32,12 +37,13 @@ body { margin: 0; min-height: 100vh; display: grid; place-items: center; backgro
 main { box-sizing: border-box; width: min(440px, 100vw - 32px); padding: 32px; background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
 h1 { margin: 0 0 8px; font-size: 20px; line-height: 28px; letter-spacing: -0.015em; }
 p { margin: 0; color: var(--text-2); }
-p + p { margin-top: 24px; }
-.button { display: inline-block; padding: 8px 16px; border-radius: 6px; background: var(--primary); color: #fff; font-weight: 500; text-decoration: none; }
+p + p, form { margin-top: 24px; }
+.button { display: inline-block; padding: 8px 16px; border-radius: 6px; background: var(--primary); color: #fff; font-weight: 500; text-decoration: none;
+  font: inherit; font-weight: 500; border: 0; cursor: pointer; }
 .button:focus-visible { outline: 2px solid #1d63c9; outline-offset: 2px; }
 </style>
 </head>
-<body><main><h1>${say('title')}</h1><p>${say('body')}</p>${action}</main></body>
+<body><main><h1>${say('title')}</h1><p>${say('body')}</p>${action}${form}</main></body>
 </html>
 `;
 }

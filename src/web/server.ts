@@ -20,6 +20,7 @@ import { linkCalls, type LinkCallDeps } from './api/links.ts';
 import { messageCalls } from './api/messages.ts';
 import { savedReplyCalls } from './api/saved-replies.ts';
 import { templateCalls } from './api/templates.ts';
+import { notificationCalls, type NotificationCallDeps } from './api/notifications.ts';
 import { calls, type Call, type CallName } from './contract.ts';
 import { apiErrors } from './errors.ts';
 import type { CallAnswer, Handler, Handlers } from './handler.ts';
@@ -41,6 +42,7 @@ import { browserLanguage } from './pages.ts';
 import type { Streams } from './stream.ts';
 import type { Surfaces, SurfaceName } from './surfaces.ts';
 import { fileOf, takeFile } from './upload.ts';
+import { askToUnsubscribe, unsubscribeMails, type UnsubscribeDeps } from './unsubscribe.ts';
 import { checkMessenger, receiveMessenger, receiveTwilio, type WebhookDeps } from './webhooks.ts';
 import type { MessageDeps } from '../inbox/message-shape.ts';
 
@@ -57,6 +59,8 @@ export interface ServerDeps {
   readonly conversations: ConversationCallDeps;
   readonly messageReading: MessageDeps;
   readonly links: LinkCallDeps;
+  readonly notifications: NotificationCallDeps;
+  readonly unsubscribe: UnsubscribeDeps;
   readonly streams: Streams;
   readonly surfaces: Surfaces;
 }
@@ -182,6 +186,9 @@ function pageRoutes(deps: ServerDeps, router: Router): void {
   router.get('/', page('page'));
   router.get('/conversations/:id', page('page'));
   router.get('/settings', page('page'));
+  router.get('/service-worker.js', (ctx) => deps.surfaces.serviceWorker(ctx));
+  router.get('/unsubscribe/:token', (ctx) => askToUnsubscribe(deps.unsubscribe, ctx, ctx.params.token ?? ''));
+  router.post('/unsubscribe/:token', (ctx) => unsubscribeMails(deps.unsubscribe, ctx, ctx.params.token ?? ''));
   router.get('/api/openapi.json', (ctx) => void (ctx.body = openApi));
 }
 
@@ -200,6 +207,7 @@ function apiRoutes(deps: ServerDeps, router: Router): void {
     ...savedReplyCalls(deps.conversations.inbox),
     ...attachmentCalls(deps.conversations.inbox),
     ...templateCalls(deps.conversations.inbox),
+    ...notificationCalls(deps.notifications),
   };
   const json = koaBody({
     multipart: false,
@@ -207,7 +215,7 @@ function apiRoutes(deps: ServerDeps, router: Router): void {
     text: false,
     jsonLimit: '256kb',
     jsonStrict: false,
-    parsedMethods: [HttpMethodEnum.POST, HttpMethodEnum.PUT, HttpMethodEnum.PATCH],
+    parsedMethods: [HttpMethodEnum.POST, HttpMethodEnum.PUT, HttpMethodEnum.PATCH, HttpMethodEnum.DELETE],
   });
   const errors = apiErrors(deps.log);
   for (const [name, call] of Object.entries(calls) as [CallName, Call][]) {

@@ -14,6 +14,7 @@ import { readMessage, type MessageDeps } from '../inbox/message-shape.ts';
 import type { Presence } from '../inbox/presence.ts';
 import { readConversation, type ReadDeps } from '../inbox/queries.ts';
 import type { Events } from './contract.ts';
+import { noticeWords, readNoticeOf } from '../notify/notices.ts';
 
 export interface StreamDeps {
   readonly db: Database;
@@ -34,6 +35,8 @@ export interface Streams {
 const batch = 200;
 const heartbeatMs = 15_000;
 const maxPerUser = 20;
+/** For so long after it happened a notice is announced to a stream that resumes. */
+const newsMs = 120_000;
 /** A client that does not read is let go at this many bytes; it resumes by its number. */
 const maxBuffered = 1_000_000;
 
@@ -226,6 +229,14 @@ async function eventOf(
     case 'owner.asked.reconnect':
     case 'owner.asked.share':
       return ownerAsked(reader, viewer, row);
+    case 'notification': {
+      // Told to those whom it was meant for when it happened, and only while it is news: not to who wakes up hours later.
+      const notice = await readNoticeOf(reader, viewer, row.conversationId!);
+      const isFresh = Date.parse(row.createdAt) > deps.clock.now().getTime() - newsMs;
+      if (!isFresh || !notice?.stands || notice.eventId !== row.subjectId) return undefined;
+      const { trigger, conversationId } = notice;
+      return { name: row.kind, data: { trigger, conversationId, ...noticeWords(notice) } };
+    }
     default:
       return undefined;
   }

@@ -8,6 +8,8 @@ export type SurfaceName = 'window' | 'panel' | 'modal' | 'settings' | 'page';
 export interface Surfaces {
   show(ctx: Context, name: SurfaceName, language: string): Promise<void>;
   asset(ctx: Context, file: string): Promise<void>;
+  /** From the root, so that it may look after the whole page; asked for anew each time, as its name has no hash. */
+  serviceWorker(ctx: Context): Promise<void>;
 }
 
 const types: Readonly<Record<string, string>> = {
@@ -38,6 +40,11 @@ export function createSurfaces(folder: string): Surfaces {
         .replaceAll('__LANG__', language)
         .replaceAll('__THEME__', theme)
         .replaceAll('__NONCE__', nonce);
+    },
+    serviceWorker: async (ctx) => {
+      ctx.set('Cache-Control', 'no-cache');
+      ctx.type = 'text/javascript; charset=utf-8';
+      ctx.body = await readFile(join(folder, 'service-worker.js'));
     },
     asset: async (ctx, file) => {
       const type = types[extname(file)];

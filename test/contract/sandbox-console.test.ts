@@ -111,7 +111,7 @@ test('the start page names all places, and the settings point the app at them', 
     PIPEDRIVE_API_URL: sandbox.pipedrive.url,
     META_GRAPH_URL: sandbox.meta.url,
     TWILIO_API_URL: sandbox.twilio.url,
-    MEDIA_EXTRA_HOSTS: [sandbox.twilio.url, sandbox.twilio.mediaUrl, sandbox.meta.url]
+    MEDIA_EXTRA_HOSTS: [sandbox.twilio.url, sandbox.twilio.mediaUrl, sandbox.meta.url, sandbox.push.url]
       .map((url) => new URL(url).host)
       .join(','),
   });

@@ -6,6 +6,8 @@ import { bothDatabases } from '../support/databases.ts';
 import { until } from '../support/wait.ts';
 import { newNumber, world } from '../support/world.ts';
 
+const switches = { mine: true, others: true, unassigned: true, assigned: true };
+
 /** A body that each call with one would take; a new call with a body must be added here. */
 const bodies: Readonly<Record<string, (ids: Record<string, string>) => unknown>> = {
   createSession: () => ({ token: 'x' }),
@@ -21,6 +23,10 @@ const bodies: Readonly<Record<string, (ids: Record<string, string>) => unknown>>
   changeStatus: () => ({ status: 'closed' }),
   markRead: (ids) => ({ through: ids.message }),
   showPresence: () => ({ typing: true }),
+  changeNotifications: () => ({ desktop: switches, email: switches }),
+  testNotification: (ids) => ({ via: 'desktop', conversationId: ids.conversation }),
+  subscribeBrowser: () => ({ endpoint: 'https://push.example/1', keys: { p256dh: 'x', auth: 'x' } }),
+  unsubscribeBrowser: () => ({}),
   createLink: () => ({ type: 'person', recordId: '1' }),
   askOwner: () => ({ what: 'share' }),
   createSavedReply: () => ({ name: 'Mine', text: 'Hello', scope: 'personal' }),

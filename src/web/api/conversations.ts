@@ -59,8 +59,9 @@ export function conversationCalls({ inbox, reading, presence }: ConversationCall
     },
     showPresence: async ({ viewer, params, body }) => {
       const conversation = await db.read((reader) => conversationFor(reader, viewer, params.id!));
-      const { typing } = body as { typing: boolean };
-      presence.show(viewer.companyId, conversation.id, { userId: viewer.userId, name: viewer.name, typing });
+      const sign = body as { typing: boolean; focused: boolean };
+      const { userId, name, sessionId } = viewer;
+      presence.show(viewer.companyId, conversation.id, { ...sign, userId, name, sessionId });
       return noContent;
     },
     listTimeline: async ({ viewer, params, query }) =>

@@ -9,6 +9,7 @@ import { endSession, sessionFromSignedToken, type SessionDeps } from '../../comp
 import { changeSettings, parseNotifications, parseSettings, readSettings } from '../../companies/settings.ts';
 import type { CompanyRow, UserRow } from '../../db/tables.ts';
 import type { InboxDeps } from '../../inbox/deps.ts';
+import { unsubscribeBrowser } from '../../notify/subscriptions.ts';
 import { budgetOf, budgetState } from '../../pipedrive/client.ts';
 import type { Colleague, Company, Me, User } from '../contract.ts';
 import { noContent, ok, type CallAnswer, type Handlers } from '../handler.ts';
@@ -17,6 +18,8 @@ export interface MeCallDeps {
   readonly inbox: InboxDeps;
   readonly session: SessionDeps;
   readonly notesWaiting: (companyId: string) => Promise<number>;
+  /** The key that browsers subscribe with, and whether there is a mail server. */
+  readonly ways: { readonly pushKey: string | null; readonly mails: boolean };
 }
 
 export function meCalls(deps: MeCallDeps): Handlers {
@@ -33,6 +36,7 @@ export function meCalls(deps: MeCallDeps): Handlers {
   return {
     getMe: async ({ viewer }) => ok(await readMe(deps, viewer)),
     endSession: async ({ viewer }) => {
+      await unsubscribeBrowser(inbox, viewer);
       await db.transaction((tx) => endSession(tx, viewer));
       return noContent;
     },
@@ -97,6 +101,7 @@ async function readMe(deps: MeCallDeps, viewer: Viewer): Promise<Me> {
     settings: parseSettings(company),
     availability: { available: user.available === 1 },
     notifications: parseNotifications(user.notifications),
+    ways: { pushKey: deps.ways.pushKey, mailAddress: deps.ways.mails && user.email !== '' ? user.email : null },
     bridge: { state: 'off', reason: null },
     tokenBudget: {
       limit: budget?.dailyLimit ?? null,

@@ -1,0 +1,183 @@
+// What happens to a conversation of which users must be told. Decides who and by which way, inside the transaction, and
+// enqueues; `push.ts` and `mail.ts` tell. Also withdraws what is no longer news.
+import { timeText, type Clock } from '../base/clock.ts';
+import { parseNotifications } from '../companies/settings.ts';
+import type { Tx, Value } from '../db/database.ts';
+import type { ConversationRow, NoticeRow } from '../db/tables.ts';
+import { newsIn, type Follower, type Happening } from '../inbox/changes.ts';
+import type { Presence } from '../inbox/presence.ts';
+import type { Queue } from '../jobs/queue.ts';
+import { followTrouble } from './admin-notices.ts';
+import { messageTrigger, waysFor, type Trigger, type Way } from './decide.ts';
+import { mailNotices } from './mail.ts';
+import { refreshBrowser } from './push.ts';
+
+export interface NoticeFollowDeps {
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly presence: Presence;
+  /** Whether there is a mail server, and a key for Web Push. */
+  readonly mails: boolean;
+  readonly pushes: boolean;
+  readonly mailDebounceMs: number;
+}
+
+interface Recipient {
+  readonly userId: string;
+  readonly trigger: Trigger;
+  readonly ways: readonly Way[];
+}
+
+export function createNoticeFollower(deps: NoticeFollowDeps): Follower {
+  return async (tx, happening) => {
+    const news = newsIn(happening);
+    if (news !== undefined) await raise(deps, tx, happening as NewsHappening, news);
+    await withdraw(deps, tx, happening);
+    await followTrouble(deps, tx, happening);
+  };
+}
+
+type NewsHappening = Extract<Happening, { kind: 'message.received' | 'conversation.changed' }>;
+
+async function raise(deps: NoticeFollowDeps, tx: Tx, happening: NewsHappening, eventId: string): Promise<void> {
+  const { conversation } = happening;
+  const recipients = await recipientsOf(deps, tx, happening);
+  if (recipients.length === 0) return;
+  const isMessage = happening.kind === 'message.received';
+  const now = timeText(deps.clock);
+  const common = {
+    companyId: conversation.companyId,
+    conversationId: conversation.id,
+    eventId,
+    eventAt: now,
+    afterNumber: conversation.inboundCount - (isMessage ? 1 : 0),
+    byName: isMessage ? null : happening.by.name,
+  };
+  const rows = recipients.flatMap(({ userId, trigger, ways }) =>
+    ways.map((via) => ({ ...common, userId, trigger, via })),
+  );
+  for (let start = 0; start < rows.length; start += 50) await putNotices(tx, rows.slice(start, start + 50));
+  await pushTo(deps, tx, conversation, usersBy('desktop', recipients));
+  for (const userId of usersBy('email', recipients)) {
+    const wait = { delayMs: deps.mailDebounceMs, maxWaitMs: deps.mailDebounceMs };
+    const { companyId } = conversation;
+    await deps.queue.enqueue(tx, mailNotices, { companyId, userId }, { key: `${companyId}:${userId}`, ...wait });
+  }
+}
+
+function usersBy(way: Way, recipients: readonly Recipient[]): string[] {
+  return recipients.filter(({ ways }) => ways.includes(way)).map(({ userId }) => userId);
+}
+
+/** Everybody with the app who may see the channel (A8), with what his switches and his whereabouts leave. */
+async function recipientsOf(deps: NoticeFollowDeps, tx: Tx, happening: NewsHappening): Promise<Recipient[]> {
+  const { conversation } = happening;
+  const onlyAssignee = happening.kind === 'conversation.changed';
+  const users = await tx.query<{ id: string; notifications: string; available: number }>(
+    `select u.id, u.notifications, u.available from app_user u
+     join installation i on i.company_id = u.company_id and i.user_id = u.id
+     join channel ch on ch.id = ? and (ch.visibility = 'shared' or ch.owner_id = u.id)
+     where u.company_id = ? ${onlyAssignee ? 'and u.id = ?' : ''}`,
+    [conversation.channelId, conversation.companyId, ...(onlyAssignee ? [conversation.assigneeId] : [])],
+  );
+  return users.flatMap(({ id: userId, notifications, available }) => {
+    const trigger = onlyAssignee ? 'assigned' : messageTrigger(conversation, userId);
+    const ways = waysFor(trigger, {
+      switches: parseNotifications(notifications),
+      available: available === 1,
+      focused: deps.presence.isFocused(conversation.companyId, conversation.id, userId),
+    }).filter((way) => way === 'desktop' || deps.mails);
+    return ways.length === 0 ? [] : [{ userId, trigger, ways }];
+  });
+}
+
+type NewNotice = Omit<NoticeRow, 'state' | 'toldAt' | 'mailId' | 'mailJob'>;
+
+/** The newer event takes the older one's place; together they are one notice until the user was told or has read. */
+async function putNotices(tx: Tx, rows: readonly NewNotice[]): Promise<void> {
+  const values = rows.flatMap((row): Value[] => [
+    row.companyId,
+    row.userId,
+    row.conversationId,
+    row.via,
+    row.trigger,
+    row.eventId,
+    row.eventAt,
+    row.afterNumber,
+    row.byName,
+  ]);
+  await tx.query(
+    `insert into notice (company_id, user_id, conversation_id, via, trigger, event_id, event_at, after_number, by_name, state)
+     values ${rows.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')`).join(', ')}
+     on conflict (conversation_id, user_id, company_id, via) do update set
+       trigger = excluded.trigger, event_id = excluded.event_id, event_at = excluded.event_at, state = 'pending',
+       after_number = case when notice.state = 'pending' then notice.after_number else excluded.after_number end,
+       by_name = case when notice.state = 'pending' then coalesce(excluded.by_name, notice.by_name) else excluded.by_name end`,
+    values,
+  );
+}
+
+async function pushTo(
+  deps: NoticeFollowDeps,
+  tx: Tx,
+  conversation: Pick<ConversationRow, 'id' | 'companyId'>,
+  userIds: readonly string[],
+): Promise<void> {
+  if (!deps.pushes || userIds.length === 0) return;
+  const browsers = await tx.query<{ id: string }>(
+    `select id from push_subscription where company_id = ? and user_id in (${userIds.map(() => '?').join(', ')})`,
+    [conversation.companyId, ...userIds],
+  );
+  for (const { id } of browsers) await refresh(deps, tx, id, conversation.id);
+}
+
+function refresh(
+  deps: Pick<NoticeFollowDeps, 'queue'>,
+  tx: Tx,
+  subscriptionId: string,
+  conversationId: string,
+): Promise<void> {
+  const payload = { subscriptionId, conversationId };
+  return deps.queue.enqueue(tx, refreshBrowser, payload, { key: `${subscriptionId}:${conversationId}` });
+}
+
+/** Has every browser that shows something of a conversation look whether it still stands, and forgets what was read. */
+async function withdraw(deps: NoticeFollowDeps, tx: Tx, happening: Happening): Promise<void> {
+  const { conversationId, readBy } = lookAgain(happening);
+  if (conversationId === undefined) return;
+  if (readBy !== undefined) {
+    await tx.query(
+      `update notice set state = 'withdrawn' where conversation_id = ? and user_id = ? and state = 'pending'
+         and exists (select 1 from conversation c join read_mark r on r.conversation_id = c.id and r.user_id = notice.user_id
+           where c.id = notice.conversation_id and r.read_count >= c.inbound_count)`,
+      [conversationId, readBy],
+    );
+  }
+  if (happening.kind === 'conversation.deleted') {
+    await tx.query('delete from notice where conversation_id = ?', [conversationId]);
+  }
+  if (!deps.pushes) return;
+  const shown = await tx.query<{ subscriptionId: string }>(
+    `select p.subscription_id from pushed_notice p join push_subscription s on s.id = p.subscription_id
+     where p.conversation_id = ? ${readBy === undefined ? '' : 'and s.user_id = ?'}`,
+    readBy === undefined ? [conversationId] : [conversationId, readBy],
+  );
+  for (const { subscriptionId } of shown) await refresh(deps, tx, subscriptionId, conversationId);
+}
+
+/** The conversation of which notices may have become old news, and who has read it if that is why. */
+function lookAgain(happening: Happening): { conversationId?: string; readBy?: string } {
+  switch (happening.kind) {
+    case 'conversation.read':
+      return { conversationId: happening.conversation.id, readBy: happening.userId };
+    case 'conversation.deleted':
+      return { conversationId: happening.conversationId };
+    case 'conversation.changed':
+    case 'message.queued':
+      return { conversationId: happening.conversation.id };
+    case 'message.received':
+      return happening.message.direction === 'outbound' ? { conversationId: happening.conversation.id } : {};
+    default:
+      return {};
+  }
+}
