@@ -2,7 +2,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'screenshots/', 'test-results/', 'sandbox/console/', 'node_modules/', 'coverage/'] },
+  { ignores: ['dist/', 'screenshots/', 'test-results/', 'sandbox/console/*.js', 'node_modules/', 'coverage/'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {
