@@ -60,6 +60,8 @@ export interface DatabaseOptions {
 }
 
 const maxGroup = 256;
+/** Several writers take no fewer than this each, so that a commit stays worth its flush. */
+const leastGroup = 16;
 const insideTransaction = new AsyncLocalStorage<true>();
 
 /** Opens the database and brings its schema up to date. Throws when the schema is newer than this program. */
@@ -80,7 +82,8 @@ async function openSqlite(options: DatabaseOptions): Promise<Database> {
     // The driver is compiled to lower this to NORMAL for WAL files, with the first access (stack.md; I-02).
     prepareDatabase: (database: Sqlite.Database) => {
       database.pragma('synchronous = FULL');
-      database.pragma('busy_timeout = 10000');
+      // The driver waits for a lock without letting go of the event loop: a server refuses sooner than a tool (I-03).
+      database.pragma(`busy_timeout = ${options.beside ? 10_000 : 2_000}`);
       database.pragma('secure_delete = ON');
       database.pragma('cache_size = -16000');
     },
@@ -113,6 +116,7 @@ async function openSqlite(options: DatabaseOptions): Promise<Database> {
   return assemble({
     kind: 'sqlite',
     log: options.log,
+    writers: 1,
     run: (work) => exclusively(() => inTransaction(runner, 'sqlite', options.log, work)),
     read: (work) => work(readerOf(readRunner, 'sqlite')),
     notify: () => undefined,
@@ -177,6 +181,8 @@ async function openPostgres(options: DatabaseOptions): Promise<Database> {
   return assemble({
     kind: 'postgres',
     log: options.log,
+    // Each statement is a round trip: several groups at once keep the server busy.
+    writers: 4,
     run: async (work) => {
       const runner = source.createQueryRunner();
       try {
@@ -289,6 +295,8 @@ async function refuseNewerSchema(runner: QueryRunner, postgres: boolean): Promis
 interface Engine {
   readonly kind: 'sqlite' | 'postgres';
   readonly log: Log;
+  /** How many groups may be written at the same time. */
+  readonly writers: number;
   readonly run: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
   readonly read: Database['read'];
   readonly notify: Database['notify'];
@@ -324,16 +332,33 @@ function assemble(engine: Engine): Database {
   };
 }
 
+/**
+ * Whether the database itself is out of order (gone, full, locked, read-only) rather than one piece of work: then a group is
+ * refused as it is, at once, since each of its parts alone would fail the same way, and each after a wait of its own (I-03).
+ * Codes: PostgreSQL's classes 08, 53, 55, 57; SQLite's result codes; the network's. `pg` gives none when a connection ends.
+ */
+function isOutage(error: unknown): boolean {
+  const cause = (error as { driverError?: unknown } | null)?.driverError ?? error;
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === 'string') {
+    return /^(08|53|55|57)|^SQLITE_(FULL|IOERR|BUSY|LOCKED|READONLY|CANTOPEN|CORRUPT|NOMEM)|^E[A-Z]+$/.test(code);
+  }
+  return (
+    typeof message === 'string' && /^(Connection terminated|timeout exceeded when trying to connect)/.test(message)
+  );
+}
+
 interface Waiting {
   readonly work: (tx: Tx) => Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Collects what arrives while a group is being written. A group that fails is run again one by one. */
+/** Collects what arrives while a group is being written. A group in which one fails is run again one by one. */
 function createGrouping(engine: Engine): <T>(work: (tx: Tx) => Promise<T>) => Promise<T> {
   const waiting: Waiting[] = [];
-  let writing = false;
+  let writers = 0;
+  const groupSize = (): number => Math.min(maxGroup, Math.max(leastGroup, Math.ceil(waiting.length / engine.writers)));
   const alone = async (item: Waiting): Promise<void> => {
     try {
       item.resolve(await engine.run(item.work));
@@ -342,10 +367,10 @@ function createGrouping(engine: Engine): <T>(work: (tx: Tx) => Promise<T>) => Pr
     }
   };
   const drain = async (): Promise<void> => {
-    writing = true;
+    writers += 1;
     await new Promise(setImmediate);
     while (waiting.length > 0) {
-      const group = waiting.splice(0, maxGroup);
+      const group = waiting.splice(0, groupSize());
       try {
         const results = await engine.run(async (tx) => {
           const all: unknown[] = [];
@@ -354,18 +379,18 @@ function createGrouping(engine: Engine): <T>(work: (tx: Tx) => Promise<T>) => Pr
         });
         group.forEach((item, index) => item.resolve(results[index]));
       } catch (error) {
-        if (group.length === 1) group[0]!.reject(error);
+        if (group.length === 1 || isOutage(error)) group.forEach((item) => item.reject(error));
         else for (const item of group) await alone(item);
       }
     }
-    writing = false;
+    writers -= 1;
   };
   return <T>(work: (tx: Tx) => Promise<T>) =>
     new Promise<T>((resolve, reject) => {
       // Whoever starts the group must not lend his surroundings (correlation id, company) to those who join it.
       const bound = AsyncResource.bind((tx: Tx) => insideTransaction.run(true, () => work(tx)));
       waiting.push({ work: bound, resolve: resolve as (value: unknown) => void, reject });
-      if (!writing) void drain();
+      if (writers < engine.writers) void drain();
     });
 }
 
@@ -391,7 +416,7 @@ function createInsertGrouping(
       });
       rows.forEach((item) => item.resolve());
     } catch (error) {
-      if (rows.length === 1) return rows[0]!.reject(error);
+      if (rows.length === 1 || isOutage(error)) return rows.forEach((item) => item.reject(error));
       const middle = Math.ceil(rows.length / 2);
       await write(rows.slice(0, middle));
       await write(rows.slice(middle));

@@ -179,8 +179,9 @@ export function createQueue(deps: { db: Database; clock: Clock }): Queue {
 }
 
 /**
- * Takes up to `limit` jobs that are due, oldest first. Of a lane it takes a run from its head, or nothing while one of it is
- * held by somebody or waits for its next try; whoever takes a run works it off one by one.
+ * Takes up to `limit` jobs that are due: those without a lane, the heads of lanes of which nobody holds anything, and as many
+ * as there is room for behind these heads. Whoever takes a run of a lane works it off one by one; a head that waits for its
+ * next try holds its lane, and no other. What it costs does not grow with what waits: heads come in the order of an index.
  */
 export async function claim(
   tx: Tx,
@@ -188,22 +189,59 @@ export async function claim(
   times: { now: string; leaseUntil: string },
   limit: number,
 ): Promise<JobRow[]> {
-  // Two claims at once could each see the other's lane as free.
-  if (tx.kind === 'postgres') await tx.query('select pg_advisory_xact_lock(7210002)');
-  const rows = await tx.query<JobRow>(
-    `update job set lease_until = ?, lease_owner = ?, attempts = attempts + 1
-     where id in (
-       select j.id from job j
-       where j.parked_at is null and j.run_at <= ? and (j.lease_until is null or j.lease_until < ?)
-         and (j.lane is null or not exists (
-           select 1 from job b
-           where b.lane = j.lane and b.parked_at is null and b.id <> j.id
-             and (b.lease_until >= ? or (b.id < j.id and b.run_at > ?))))
-       order by j.id limit ${Math.floor(limit)})
-     returning *`,
-    [times.leaseUntil, owner, times.now, times.now, times.now, times.now],
+  if (tx.kind === 'postgres') await tx.query(lockAndPlan);
+  const { now } = times;
+  const heads = await take(
+    tx,
+    owner,
+    times,
+    `select j.id from job j
+     where j.parked_at is null and j.run_at <= ? and (j.lease_until is null or j.lease_until < ?)
+       and (j.lane is null or not exists (
+         select 1 from job b where b.lane = j.lane and b.parked_at is null and b.id <> j.id
+           and (b.id < j.id or b.lease_until >= ?)))
+     order by j.run_at, j.id limit ${Math.floor(limit)}`,
+    [now, now, now],
   );
-  return rows.sort((left, right) => (left.id < right.id ? -1 : 1));
+  const lanes = heads.flatMap(({ lane }) => (lane === null ? [] : [lane]));
+  const room = Math.floor(limit) - heads.length;
+  if (lanes.length === 0 || room <= 0) return heads.sort(byAge);
+  const followers = await take(
+    tx,
+    owner,
+    times,
+    `select j.id from job j
+     where j.parked_at is null and j.lane in (${lanes.map(() => '?').join(', ')}) and j.run_at <= ?
+       and (j.lease_until is null or j.lease_until < ?)
+       and not exists (select 1 from job b where b.lane = j.lane and b.parked_at is null and b.id < j.id and b.run_at > ?)
+     order by j.id limit ${room}`,
+    [...lanes, now, now, now],
+  );
+  return [...heads, ...followers].sort(byAge);
+}
+
+/**
+ * Two claims at once could each see the other's lane as free. And what the planner knows of a queue is always old: empty a
+ * minute ago, it plans to read and sort the whole of what waits now (measured: 450 ms instead of 24 ms at 20,000 jobs).
+ */
+const lockAndPlan = `select pg_advisory_xact_lock(7210002), set_config('enable_bitmapscan', 'off', true),
+  set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`;
+
+function take(
+  tx: Tx,
+  owner: string,
+  times: { leaseUntil: string },
+  which: string,
+  parameters: readonly string[],
+): Promise<JobRow[]> {
+  return tx.query<JobRow>(
+    `update job set lease_until = ?, lease_owner = ?, attempts = attempts + 1 where id in (${which}) returning *`,
+    [times.leaseUntil, owner, ...parameters],
+  );
+}
+
+function byAge(left: JobRow, right: JobRow): number {
+  return left.id < right.id ? -1 : 1;
 }
 
 /** Deletes a finished job. Throws when its lease was lost meanwhile: another process does it now, so our effect must not commit. */
@@ -247,24 +285,28 @@ export async function park(tx: Tx, job: JobRow, now: string, error: string): Pro
   );
 }
 
-/** Makes a parked job wait again, at the place in its lane that its age gives it. Answers how many there were. */
+/**
+ * Makes a parked job wait again, at the place in its lane that its age gives it. Of those with one key only the newest, and
+ * none where a newer one waits already. Answers how many there were.
+ */
 export async function unpark(tx: Tx, now: string, jobId: string | null): Promise<number> {
   const rows = await tx.query(
     `update job set parked_at = null, attempts = 0, run_at = ?, error = null
      where parked_at is not null ${jobId === null ? '' : 'and id = ?'}
-       and not exists (select 1 from job w where w.task = job.task and w.merge_key = job.merge_key
-         and w.lease_until is null and w.parked_at is null) returning id`,
+       and not exists (select 1 from job w where w.task = job.task and w.merge_key = job.merge_key and w.id <> job.id
+         and ((w.lease_until is null and w.parked_at is null)
+           ${jobId === null ? 'or (w.parked_at is not null and w.id > job.id)' : ''})) returning id`,
     jobId === null ? [now] : [now, jobId],
   );
   return rows.length;
 }
 
-/** Frees what a dead process held. Only where no other process can be at work. */
+/** Frees what a dead process held; of those with one key the newest stands for all. Only where no other process can be at work. */
 export async function releaseLeases(tx: Tx): Promise<void> {
   await tx.query(
     `delete from job where lease_until is not null and parked_at is null and merge_key is not null
-       and exists (select 1 from job w where w.task = job.task and w.merge_key = job.merge_key
-         and w.lease_until is null and w.parked_at is null)`,
+       and exists (select 1 from job w where w.task = job.task and w.merge_key = job.merge_key and w.parked_at is null
+         and w.id <> job.id and (w.lease_until is null or w.id > job.id))`,
   );
   await tx.query('update job set lease_until = null, lease_owner = null where lease_until is not null');
 }

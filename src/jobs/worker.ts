@@ -55,6 +55,8 @@ export interface WorkerDeps {
   readonly metrics: Metrics;
   readonly queue: Queue;
   readonly tasks: readonly BoundTask[];
+  /** A handler that has not ended after so long counts as failed; longer than any that works. */
+  readonly runLimitMs?: number;
 }
 
 export interface Worker {
@@ -70,6 +72,7 @@ const renewMs = 10_000;
 const claimLimit = 128;
 const maxRunning = 256;
 const pollMs = 1_000;
+const usualRunLimitMs = 600_000;
 
 /** Wait before try 2, 3, …; then the last again. With up to a fifth more at random. */
 const delaysMs = [500, 2_000, 8_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000];
@@ -89,17 +92,28 @@ export function createWorker(deps: WorkerDeps): Worker {
     nap?.abort();
   };
 
-  const takeSome = async (): Promise<JobRow[]> => {
-    const times = { now: timeText(deps.clock), leaseUntil: timeText(deps.clock, leaseMs) };
-    return deps.db.transaction((tx) => claim(tx, owner, times, Math.min(claimLimit, maxRunning - held.size)));
+  const takeSome = async (now: string): Promise<JobRow[]> => {
+    const times = { now, leaseUntil: timeText(deps.clock, leaseMs) };
+    const taken = await deps.db.transaction((tx) =>
+      claim(tx, owner, times, Math.min(claimLimit, maxRunning - held.size)),
+    );
+    // After a jump of the clock, or a long sleep of the machine, our own leases look like those of a dead process.
+    const running = taken.filter((row) => held.has(row.id));
+    if (running.length === 0) return taken;
+    const busyLanes = new Set([...held.values()].flatMap(({ lane }) => (lane === null ? [] : [lane])));
+    const isBusy = (row: JobRow): boolean => row.lane !== null && busyLanes.has(row.lane);
+    const fresh = taken.filter((row) => !held.has(row.id));
+    await giveBack(fresh.filter(isBusy));
+    return fresh.filter((row) => !isBusy(row));
   };
 
   const turn = async (): Promise<void> => {
     while (!stopping) {
       woken = false;
       let rows: JobRow[] = [];
+      const now = timeText(deps.clock);
       try {
-        if (held.size < maxRunning) rows = await takeSome();
+        if (held.size < maxRunning) rows = await takeSome(now);
       } catch (error) {
         deps.log.error({ err: error }, 'cannot take jobs');
         await deps.clock.sleep(pollMs);
@@ -115,17 +129,19 @@ export function createWorker(deps: WorkerDeps): Worker {
       }
       if (rows.length === 0 && !woken && !stopping) {
         nap = new AbortController();
-        await deps.clock.sleep(await untilNextMs(), nap.signal);
+        await deps.clock.sleep(await untilNextMs(now), nap.signal);
         nap = undefined;
       }
     }
   };
 
-  const untilNextMs = async (): Promise<number> => {
+  /** What was due and could not be taken stands behind the head of its lane: that head's end or next try wakes us. */
+  const untilNextMs = async (claimedAt: string): Promise<number> => {
     const next = await deps.db
       .read((reader) =>
         reader.one<{ runAt: string | null }>(
-          'select min(run_at) as run_at from job where parked_at is null and lease_until is null',
+          'select min(run_at) as run_at from job where parked_at is null and run_at > ? and lease_until is null',
+          [claimedAt],
         ),
       )
       .catch(() => undefined);
@@ -138,10 +154,11 @@ export function createWorker(deps: WorkerDeps): Worker {
     const batch = rows.length > 1 && rows[0]!.lane === null ? tasks.get(rows[0]!.task)?.runBatch : undefined;
     if (batch) {
       try {
-        await batch(
-          rows,
-          rows.map((row) => runningJob(row)),
-        );
+        const ended = new Set<JobRow>();
+        const jobs = rows.map((row) => runningJob(row, () => ended.add(row)));
+        await inTime(batch(rows, jobs));
+        const left = rows.filter((row) => !ended.has(row));
+        await Promise.all(left.map((row) => deps.db.grouped((tx) => complete(tx, row))));
         deps.metrics.jobs.inc({ task: rows[0]!.task, outcome: 'done' }, rows.length);
         return;
       } catch (error) {
@@ -150,10 +167,24 @@ export function createWorker(deps: WorkerDeps): Worker {
     }
     for (const [index, row] of rows.entries()) {
       const finished = await runOne(row);
-      if (!finished && row.lane !== null) {
+      if (stopping || (!finished && row.lane !== null)) {
         await giveBack(rows.slice(index + 1));
         return;
       }
+    }
+  };
+
+  /** Fails when a handler hangs, so that it holds its lane no longer than this. Should it end all the same, it finds its job gone. */
+  const inTime = async <T>(work: Promise<T>): Promise<T> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const limit = deps.runLimitMs ?? usualRunLimitMs;
+      timer = setTimeout(() => reject(new Error('took too long')), limit).unref();
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
     }
   };
 
@@ -176,10 +207,10 @@ export function createWorker(deps: WorkerDeps): Worker {
         try {
           const task = tasks.get(row.task);
           if (!task) throw new Error('no such task');
-          const outcome = await task.run(
-            row,
-            runningJob(row, () => (completed = true)),
-          );
+          // It never came to its end the last time: it takes the process with it, and must not do so for ever (D-10).
+          if (row.attempts > task.maxAttempts) throw new Error('died in its last try');
+          const job = runningJob(row, () => (completed = true));
+          const outcome = await inTime(task.run(row, job));
           const ms = Math.round(performance.now() - begun);
           if (outcome) {
             await deps.db.transaction((tx) =>

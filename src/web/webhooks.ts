@@ -25,6 +25,8 @@ export interface WebhookDeps {
 
 const maxBytes = 1_048_576;
 const bodyMs = 10_000;
+/** Meta wants its answer within 5 s. What is stored after all is known by its id when it comes again. */
+const storeMs = 3_500;
 const emptyTwiml = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>';
 
 export async function receiveMessenger(deps: WebhookDeps, ctx: Context): Promise<void> {
@@ -160,7 +162,7 @@ async function store(
     receivedAt: timeText(deps.clock),
   };
   try {
-    await deps.db.insertGrouped(Job, deps.queue.row(ingest, payload, newId()));
+    await inTime(deps.db.insertGrouped(Job, deps.queue.row(ingest, payload, newId())));
   } catch (error) {
     // Not stored, so not acknowledged: the provider is to try again (I-03).
     deps.metrics.webhooks.inc({ provider, outcome: 'not_stored' });
@@ -173,4 +175,16 @@ async function store(
   deps.metrics.webhooks.inc({ provider, outcome: 'stored' });
   deps.metrics.webhookSeconds.observe({ provider }, (performance.now() - begun) / 1_000);
   acknowledge();
+}
+
+async function inTime(stored: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('not stored in time')), storeMs);
+  });
+  try {
+    await Promise.race([stored, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
