@@ -206,6 +206,8 @@ export interface HistoryMessage {
   readonly providerMessageId: string;
   readonly direction: 'inbound' | 'outbound';
   readonly text: string;
+  /** How many files it has, where the provider tells. */
+  readonly files?: number;
   readonly at: string;
   /** Status of an outbound one, when the provider tells. */
   readonly status: DeliveryStatus | null;

@@ -60,6 +60,13 @@ export type Happening =
       readonly channelId: string;
       readonly by: Actor;
     }
+  /** Two contacts turned out to be one: everything of the conversation `from` is in `conversation` now (C11). */
+  | {
+      readonly kind: 'conversation.joined';
+      readonly conversation: ConversationRow;
+      readonly from: string;
+      readonly messageIds: readonly string[];
+    }
   | { readonly kind: 'link.added'; readonly conversation: ConversationRow; readonly link: LinkRow; readonly by: Actor }
   | {
       readonly kind: 'link.changed';
@@ -251,6 +258,19 @@ function screenEntriesOf(happening: Happening): Entry[] {
           subjectId: happening.channelId,
         },
       ];
+    case 'conversation.joined': {
+      const { companyId, id, channelId } = happening.conversation;
+      return [
+        { companyId, kind: 'conversation.deleted', conversationId: happening.from, subjectId: channelId },
+        ...happening.messageIds.map((subjectId) => ({
+          companyId,
+          kind: 'message.changed',
+          conversationId: id,
+          subjectId,
+        })),
+        conversation(companyId, id),
+      ];
+    }
     case 'user.changed':
       return [
         { companyId: happening.companyId, kind: 'user.changed', conversationId: null, subjectId: happening.userId },
@@ -283,6 +303,10 @@ function timelineOf(happening: Happening): Parameters<Changes['remember']>[1] | 
       if (!happening.act) return undefined;
       const { companyId, id, assigneeId } = happening.conversation;
       return { companyId, conversationId: id, kind: happening.act, by: happening.by, details: { assigneeId } };
+    }
+    case 'conversation.joined': {
+      const { companyId, id } = happening.conversation;
+      return { companyId, conversationId: id, kind: 'joined', by: theApp };
     }
     case 'link.added':
     case 'link.removed': {

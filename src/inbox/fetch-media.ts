@@ -1,10 +1,13 @@
 // Copies an inbound attachment to our storage (C6): provider links expire. A failed copy shows, and never costs the message.
 import { z } from 'zod';
 import { UpstreamError } from '../base/errors.ts';
+import type { MessageDetails } from '../channels/provider.ts';
 import type { Tx } from '../db/database.ts';
 import type { AttachmentRow, ChannelRow, MessageRow } from '../db/tables.ts';
 import { defineTask } from '../jobs/queue.ts';
-import { accessOf, type InboxDeps } from './deps.ts';
+import { cleanText, cleanTexts } from './clean-text.ts';
+import { accessOf, type FetchedMedia, type InboxDeps } from './deps.ts';
+import { readCards, type Card } from './vcard.ts';
 
 /** A provider's media may be not there yet just after its webhook; then it is asked again for some minutes. */
 const maxAttempts = 6;
@@ -32,7 +35,7 @@ export const fetchMedia = defineTask(
     try {
       const rules = deps.provider(channel.provider).mediaRules(accessOf(deps, channel));
       const media = await deps.fetchMedia(attachment.sourceUrl!, rules);
-      await settle(deps, attachment, { state: 'ready', ...media });
+      await settle(deps, attachment, { state: 'ready', ...media }, await cardsOf(deps, media));
     } catch (error) {
       if (error instanceof UpstreamError && error.kind !== 'refused' && !job.lastAttempt) throw error;
       if (!(error instanceof UpstreamError)) deps.log.warn({ err: error }, 'an attachment could not be fetched');
@@ -53,7 +56,12 @@ type Settled =
       height: number | null;
     };
 
-async function settle(deps: InboxDeps, attachment: AttachmentRow, outcome: Settled): Promise<void> {
+async function settle(
+  deps: InboxDeps,
+  attachment: AttachmentRow,
+  outcome: Settled,
+  cards: readonly Card[] = [],
+): Promise<void> {
   await deps.db.transaction(async (tx) => {
     if (outcome.state === 'failed')
       await tx.query(`update attachment set state = 'failed' where id = ?`, [attachment.id]);
@@ -64,8 +72,30 @@ async function settle(deps: InboxDeps, attachment: AttachmentRow, outcome: Settl
         [outcome.mediaKey, outcome.contentType, outcome.size, outcome.width, outcome.height, attachment.id],
       );
     }
+    await storeCards(tx, attachment.messageId, cards);
     await recordMessage(deps, tx, attachment.messageId);
   });
+}
+
+/** A card with a picture in it is larger; nobody's names and numbers are. */
+const maxCardBytes = 1_000_000;
+
+async function cardsOf(deps: InboxDeps, media: FetchedMedia): Promise<Card[]> {
+  if (media.contentType !== 'text/vcard' || media.size > maxCardBytes) return [];
+  return readCards((await deps.mediaBytes(media.mediaKey)).toString('utf8'));
+}
+
+/** What a contact card holds is shown, found and noted like words of the message. */
+async function storeCards(tx: Tx, messageId: string | null, cards: readonly Card[]): Promise<void> {
+  const message = await tx.one<MessageRow>(`select * from message where id = ? and kind = 'contact'`, [messageId]);
+  if (!message || cards.length === 0) return;
+  const details = { ...(JSON.parse(message.details ?? '{}') as MessageDetails), contacts: cards };
+  const words = cards.map(({ name, phones }) => [name, ...phones.filter((phone) => phone !== name)].join(', '));
+  await tx.query('update message set details = ?, text = ? where id = ?', [
+    JSON.stringify(cleanTexts(details)),
+    message.text === '' ? cleanText(words.join('\n')) : message.text,
+    message.id,
+  ]);
 }
 
 async function recordMessage(deps: InboxDeps, tx: Tx, messageId: string | null): Promise<void> {

@@ -19,6 +19,11 @@ function otherForms(digits: string): string[] {
   return [];
 }
 
+/** The same as identities are written: `+` and digits, the number itself first. */
+export function phoneForms(number: string): string[] {
+  return samePhone(number).map((digits) => `+${digits}`);
+}
+
 /** What to search for: how people write numbers differs, and a search that looks at letters only must be asked for each way. */
 export function spellings(number: string): string[] {
   const parsed = parsePhoneNumberFromString(number.startsWith('+') ? number : `+${number}`);

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { later } from '../base/clock.ts';
 import { sha256 } from '../base/crypto.ts';
 import { idAt, newId } from '../base/ids.ts';
-import type { Identity, MessageEvent } from '../channels/provider.ts';
+import type { MessageEvent } from '../channels/provider.ts';
 import type { Tx } from '../db/database.ts';
 import {
   Attachment,
@@ -21,6 +21,9 @@ import { theApp, type MessageOrigin } from './changes.ts';
 import type { InboxDeps } from './deps.ts';
 import { fetchMedia } from './fetch-media.ts';
 import { fetchProfile } from './fetch-profile.ts';
+import { joinContacts } from './join-contacts.ts';
+import { phoneForms } from './phone-variants.ts';
+import { isSameMessage } from './same-message.ts';
 
 const party = z.object({
   address: z.string(),
@@ -72,7 +75,7 @@ async function storeMessage(
   if (await isKnown(tx, channel, event)) return;
   if (event.echo && (await adoptEcho(deps, tx, channel, event))) return;
 
-  const found = await findConversation(tx, channel, event);
+  const found = await findConversation(deps, tx, channel, event, received.origin);
   const provider = deps.provider(channel.provider);
   const createdAt = plausibleTime(event.at, receivedAt);
   const fromHistory = received.origin !== 'webhook';
@@ -216,10 +219,8 @@ async function adoptUnconfirmed(
      order by created_at`,
     [conversation.id],
   );
-  const ours = open.find(
-    (message) =>
-      message.text.trim() === event.text.trim() &&
-      (event.at === null || event.at >= later(message.sendingAt ?? message.createdAt, -60_000)),
+  const ours = open.find((message) =>
+    isSameMessage(message, { text: event.text, files: event.media.length, at: event.at }),
   );
   return ours
     ? adoptEcho(
@@ -234,15 +235,21 @@ async function adoptUnconfirmed(
     : false;
 }
 
-async function findConversation(tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<Found> {
-  const identities = event.contact.identities;
-  const where = identities.map(() => '(i.type = ? and i.value = ?)').join(' or ');
-  const rows = await tx.query<{ contactId: string; name: string; address: string; type: Identity['type'] }>(
-    `select i.contact_id, i.type, c.name, c.address from contact_identity i join contact c on c.id = i.contact_id
-     where i.channel_id = ? and (${where})`,
-    [channel.id, ...identities.flatMap(({ type, value }) => [type, value])],
-  );
-  const contact = rows.find(({ type }) => type !== 'whatsapp_user') ?? rows[0];
+/** By any of the contact's identities; two contacts that turn out to be one are joined (C11). */
+async function findConversation(
+  deps: InboxDeps,
+  tx: Tx,
+  channel: ChannelRow,
+  event: MessageEvent,
+  origin: MessageOrigin,
+): Promise<Found> {
+  let contacts = await knownContacts(tx, channel, event);
+  if (contacts.length === 0 && tx.kind === 'postgres') {
+    // Whoever makes a contact of this channel makes it alone: its identities may come in two lanes at once (C12).
+    await tx.query('select pg_advisory_xact_lock(7210003, hashtext(?))', [channel.id]);
+    contacts = await knownContacts(tx, channel, event);
+  }
+  const [contact, ...others] = contacts;
   if (!contact)
     return {
       channel,
@@ -251,7 +258,10 @@ async function findConversation(tx: Tx, channel: ChannelRow, event: MessageEvent
       contactName: undefined,
       contactAddress: undefined,
     };
-  await learn(tx, channel, contact, event, rows.length);
+  for (const other of others) await joinContacts(deps, tx, channel, { from: other.contactId, into: contact.contactId });
+  await storeIdentities(tx, channel, contact.contactId, event);
+  // What was said before the channel was connected tells nothing new.
+  if (origin !== 'imported') await learn(tx, contact, event);
   const conversation = await tx.one<ConversationRow>(
     'select * from conversation where channel_id = ? and contact_id = ?',
     [channel.id, contact.contactId],
@@ -265,15 +275,29 @@ async function findConversation(tx: Tx, channel: ChannelRow, event: MessageEvent
   };
 }
 
-/** Takes what a webhook tells anew of a known contact: another identity, another name, the address to reply to (C11). */
-async function learn(
-  tx: Tx,
-  channel: ChannelRow,
-  contact: { contactId: string; name: string; address: string },
-  event: MessageEvent,
-  knownIdentities: number,
-): Promise<void> {
-  if (knownIdentities < event.contact.identities.length) await storeIdentities(tx, channel, contact.contactId, event);
+interface KnownContact {
+  readonly contactId: string;
+  readonly name: string;
+  readonly address: string;
+}
+
+/** The oldest first: it is the one that stays when they are joined. */
+function knownContacts(tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<KnownContact[]> {
+  // A number may come in another of its forms; whom we reply to is decided by the address alone.
+  const wanted = event.contact.identities.flatMap(({ type, value }) =>
+    (type === 'phone' ? phoneForms(value) : [value]).map((form) => ({ type, value: form })),
+  );
+  const where = wanted.map(() => '(i.type = ? and i.value = ?)').join(' or ');
+  return tx.query<KnownContact>(
+    `select distinct c.id as contact_id, c.name, c.address, c.created_at from contact_identity i
+     join contact c on c.id = i.contact_id
+     where i.channel_id = ? and (${where}) order by c.created_at, c.id`,
+    [channel.id, ...wanted.flatMap(({ type, value }) => [type, value])],
+  );
+}
+
+/** Takes what an event tells anew of a known contact: another name, the address to reply to (C11). */
+async function learn(tx: Tx, contact: KnownContact, event: MessageEvent): Promise<void> {
   const name = event.echo ? null : event.contact.name;
   if ((name && name !== contact.name) || (!event.echo && event.contact.address !== contact.address)) {
     await tx.query('update contact set name = ?, address = ? where id = ?', [

@@ -8,6 +8,7 @@ import type { AttachmentRow, ChannelRow, ContactRow, ConversationRow, MessageRow
 import { defineTask } from '../jobs/queue.ts';
 import { markBroken, rememberError } from './channel-state.ts';
 import { accessOf, type InboxDeps } from './deps.ts';
+import { isSameMessage } from './same-message.ts';
 
 /** A message not in the provider's history this long after it left is taken as not sent. */
 const settleAfterMs = 60_000;
@@ -95,7 +96,7 @@ export const settleMessage = defineTask(
     const known = await deps.db.read((reader) => knownProviderIds(reader, channel.id, history));
     const ours = history
       .filter((item) => item.direction === 'outbound' && !known.has(item.providerMessageId))
-      .filter((item) => item.text.trim() === message.text.trim() && item.at >= later(left, -60_000))
+      .filter((item) => isSameMessage(message, item))
       .at(-1);
     if (ours) {
       await deps.db.transaction(async (tx) => {

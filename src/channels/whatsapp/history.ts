@@ -22,6 +22,7 @@ export async function recentMessages(
     providerMessageId: message.sid,
     direction: 'outbound',
     text: message.body ?? '',
+    files: Number(message.numMedia ?? '0'),
     at: (message.dateSent ?? message.dateCreated ?? new Date(since)).toISOString(),
     status: statusOf(message.status),
     failure:

@@ -1,15 +1,7 @@
 // Twilio's webhooks: whose they are, whether they are genuine, and what they say.
 import { validateRequest } from 'twilio/lib/webhooks/webhooks.js';
-import type {
-  Credentials,
-  Identity,
-  InboundEvent,
-  MediaKind,
-  MessageKind,
-  Party,
-  RemoteMedia,
-  WebhookRequest,
-} from '../provider.ts';
+import type { Credentials, Identity, InboundEvent, Party, WebhookRequest } from '../provider.ts';
+import { contentOf } from './content.ts';
 import { failureCode } from './errors.ts';
 
 const accountSid = /^AC[0-9a-fA-F]{32}$/;
@@ -70,8 +62,6 @@ function messageEvent(fields: Map<string, string>, account: string, raw: string)
   if (!messageSid.test(sid) || !whatsappAddress.test(from)) {
     return { type: 'unreadable', account, address, reason: messageSid.test(sid) ? 'sender' : 'message_sid', raw };
   }
-  const media = mediaOf(fields);
-  const content = contentOf(fields, media);
   return {
     type: 'message',
     account,
@@ -80,9 +70,7 @@ function messageEvent(fields: Map<string, string>, account: string, raw: string)
     at: null,
     contact: partyOf(fields, from),
     providerMessageId: sid,
-    ...content,
-    media,
-    details: null,
+    ...contentOf(fields),
     replyToProviderId: fields.get('OriginalRepliedMessageSid') ?? null,
     echo: null,
     opensWindow: true,
@@ -97,49 +85,11 @@ function partyOf(fields: Map<string, string>, from: string): Party {
   const userId = (fields.get('ExternalUserId') ?? (bare.startsWith('+') ? '' : from)).replace(/^whatsapp:/, '');
   if (userId !== '' && whatsappAddress.test(`whatsapp:${userId}`))
     identities.push({ type: 'whatsapp_user', value: userId });
-  const name = fields
-    .get('ProfileName')
-    ?.replace(/[\r\n]+/g, ' ')
-    .trim();
+  // Somebody who hides the number may show a user name instead; both spellings of the field were seen.
+  const name = ['ProfileName', 'ProfileUsername', 'Username']
+    .map((field) => (fields.get(field) ?? '').replace(/[\r\n]+/g, ' ').trim())
+    .find((words) => words !== '');
   return { address: from, identities, name: name ? [...name].slice(0, maxNameLength).join('') : null };
-}
-
-function mediaOf(fields: Map<string, string>): RemoteMedia[] {
-  const told = Number(fields.get('NumMedia') ?? '0');
-  const count = Number.isInteger(told) && told > 0 ? Math.min(told, 10) : 0;
-  return Array.from({ length: count }, (_, index) => index).flatMap((index) => {
-    const url = fields.get(`MediaUrl${index}`);
-    if (!url) return [];
-    const contentType = fields.get(`MediaContentType${index}`) ?? null;
-    return [{ kind: mediaKind(contentType, fields.get('MessageType')), url, contentType, name: null }];
-  });
-}
-
-function mediaKind(contentType: string | null, messageType: string | undefined): MediaKind {
-  if (messageType === 'sticker') return 'sticker';
-  const main = contentType?.split('/')[0];
-  return main === 'image' || main === 'video' || main === 'audio' ? main : 'file';
-}
-
-function contentOf(fields: Map<string, string>, media: readonly RemoteMedia[]): { kind: MessageKind; text: string } {
-  const body = fields.get('Body') ?? '';
-  const type = fields.get('MessageType');
-  const latitude = Number(fields.get('Latitude'));
-  const longitude = Number(fields.get('Longitude'));
-  if (fields.has('Latitude') && Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180) {
-    const lines = [fields.get('Label'), fields.get('Address'), `${latitude}, ${longitude}`];
-    return { kind: 'location', text: lines.filter(Boolean).join('\n') };
-  }
-  const [first] = media;
-  if (first) return { kind: isContactCard(first) ? 'contact' : first.kind, text: body };
-  const pressed = fields.get('ButtonText') ?? fields.get('ListTitle');
-  if (pressed) return { kind: 'postback', text: pressed };
-  if (body === '' || type === 'unsupported') return { kind: 'unsupported', text: body };
-  return { kind: 'text', text: body };
-}
-
-function isContactCard(media: RemoteMedia): boolean {
-  return /^text\/(x-)?vcard/.test(media.contentType ?? '');
 }
 
 function statusEvent(fields: Map<string, string>, account: string, pathAndQuery: string): InboundEvent {
