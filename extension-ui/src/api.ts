@@ -13,10 +13,13 @@ import type {
   PipedriveRecord,
   Pipeline,
   RecordType,
+  SavedReply,
+  SavedReplyRequest,
   Section,
   SendRequest,
   Settings,
   Suggestion,
+  Template,
   TimelineEntry,
   User,
 } from '../../src/web/contract.ts';
@@ -114,6 +117,21 @@ export function createApi(source: SessionSource) {
     messages: (id: string, before?: string) =>
       call<Page<Message>>('GET', path(id, `/messages${query({ before, limit: 50 })}`)),
     send: (id: string, request: SendRequest) => call<Message>('POST', path(id, '/messages'), request),
+    /** `onProgress` hears 0 to 1; `signal` gives it up. */
+    upload: async (file: File, onProgress: (share: number) => void, signal: AbortSignal) =>
+      upload(file, await bearer(), onProgress, signal),
+    templates: (channelId: string) => call<Page<Template>>('GET', `/api/channels/${channelId}/templates`),
+    savedReplies: () => call<Page<SavedReply>>('GET', '/api/saved-replies'),
+    createSavedReply: (reply: SavedReplyRequest) => call<SavedReply>('POST', '/api/saved-replies', reply),
+    changeSavedReply: (id: string, reply: SavedReplyRequest) =>
+      call<SavedReply>('PUT', `/api/saved-replies/${id}`, reply),
+    removeSavedReply: (id: string) => call<void>('DELETE', `/api/saved-replies/${id}`),
+    askOwner: (channelId: string, what: 'reconnect' | 'share') =>
+      call<{ notified: boolean; owner: { id: string; name: string }; askAgainAt: string }>(
+        'POST',
+        `/api/channels/${channelId}/ask-owner`,
+        { what },
+      ),
     resend: (messageId: string) => call<Message>('POST', `/api/messages/${messageId}/resend`),
     removeMessage: (messageId: string) => call<void>('DELETE', `/api/messages/${messageId}`),
     assign: (id: string, userId: string | null, expected: string | null) =>
@@ -179,6 +197,39 @@ async function send(method: string, path: string, body: unknown, token: string |
   } catch (cause) {
     throw new OfflineError('offline', { cause });
   }
+}
+
+export interface Uploaded {
+  readonly id: string;
+  readonly name: string;
+  readonly contentType: string;
+  readonly size: number;
+  readonly kind: 'image' | 'video' | 'audio' | 'file' | 'sticker';
+}
+
+/** By XMLHttpRequest: fetch does not tell how far an upload has come. */
+function upload(
+  file: File,
+  token: string | undefined,
+  onProgress: (share: number) => void,
+  signal: AbortSignal,
+): Promise<Uploaded> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', '/api/attachments');
+    if (token) request.setRequestHeader('authorization', `Bearer ${token}`);
+    request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
+    request.onerror = () => reject(new OfflineError('offline'));
+    request.onabort = () => reject(new DOMException('given up', 'AbortError'));
+    request.onload = () => {
+      const answer = new Response(request.responseText, { status: request.status });
+      read(answer).then((body) => resolve(body as Uploaded), reject);
+    };
+    signal.addEventListener('abort', () => request.abort());
+    const form = new FormData();
+    form.append('file', file);
+    request.send(form);
+  });
 }
 
 async function read(answer: Response): Promise<unknown> {

@@ -6,12 +6,15 @@ import type {
   Counts,
   Me,
   Message,
+  SavedReply,
   Section,
   TimelineEntry,
 } from '../../src/web/contract.ts';
 import { ApiError, OfflineError, type Api } from './api.ts';
+import { openOutbox, type Waiting } from './outbox.ts';
 import { readChoices, readDrafts, writeChoices, writeDraft, type Choices } from './remembered.ts';
 import { openStream, type StreamEvent } from './stream.ts';
+import { judgeFile, mostFiles, type Upload } from './uploads.ts';
 import { t } from './texts.ts';
 
 export interface Thread {
@@ -35,6 +38,8 @@ export interface List {
 export interface Toast {
   readonly words: string;
   readonly undo: (() => void) | null;
+  /** What the button says when it is not "Undo". */
+  readonly act: string | null;
   readonly isError: boolean;
 }
 
@@ -42,6 +47,8 @@ export interface NewerReply {
   readonly conversationId: string;
   readonly text: string;
   readonly pending: string;
+  /** The template that waits instead of words. */
+  readonly template: Waiting['template'];
   readonly author: string;
   readonly createdAt: string;
 }
@@ -60,6 +67,10 @@ export interface State {
   readonly selected: string | null;
   readonly threads: ReadonlyMap<string, Thread>;
   readonly drafts: ReadonlyMap<string, string>;
+  /** Files on their way into the reply of a conversation. */
+  readonly uploads: ReadonlyMap<string, readonly Upload[]>;
+  /** Null until somebody wants one. */
+  readonly savedReplies: readonly SavedReply[] | null;
   readonly presence: ReadonlyMap<string, readonly { id: string; name: string; typing: boolean }[]>;
   readonly newerReply: NewerReply | null;
   readonly toast: Toast | null;
@@ -97,6 +108,8 @@ export function createStore(api: Api, me: Me) {
     selected: null,
     threads: new Map(),
     drafts: readDrafts(me.user.id),
+    uploads: new Map(),
+    savedReplies: null,
     presence: new Map(),
     newerReply: null,
     toast: null,
@@ -127,9 +140,9 @@ export function createStore(api: Api, me: Me) {
   };
 
   let toastTimer: ReturnType<typeof setTimeout> | undefined;
-  const toast = (words: string, undo: (() => void) | null = null, isError = false): void => {
+  const toast = (words: string, undo: (() => void) | null = null, isError = false, act: string | null = null): void => {
     clearTimeout(toastTimer);
-    set({ toast: { words, undo, isError } });
+    set({ toast: { words, undo, act, isError } });
     toastTimer = setTimeout(() => set({ toast: null }), undoMs);
   };
   const explain = (error: unknown): void => {
@@ -264,15 +277,20 @@ export function createStore(api: Api, me: Me) {
     set({ threads: put(state.threads, id, { ...(known ?? empty), loading: true }) });
     try {
       const [page, timeline] = await Promise.all([api.messages(id), api.timeline(id)]);
-      const waiting = (state.threads.get(id)?.messages ?? []).filter(({ id: own }) => own.startsWith('local-'));
       const sent = new Set(page.data.map(({ clientMessageId }) => clientMessageId));
-      const messages = [...page.data, ...waiting.filter(({ clientMessageId }) => !sent.has(clientMessageId))];
+      const waiting = outbox
+        .all()
+        .map(({ message }) => message)
+        .filter((message) => message.conversationId === id && !sent.has(message.clientMessageId));
       const current = state.threads.get(id) ?? empty;
+      // Loaded again, the pages read before stay, if the new one joins them.
+      const joined = current.messages.findIndex((message) => message.id === page.data[0]?.id);
+      const older = joined > 0 ? current.messages.slice(0, joined) : [];
       set({
         threads: put(state.threads, id, {
           ...current,
-          messages,
-          before: page.nextCursor,
+          messages: [...older, ...page.data, ...waiting],
+          before: older.length > 0 ? (current.before ?? null) : page.nextCursor,
           loading: false,
           timeline: timeline.data,
         }),
@@ -359,6 +377,7 @@ export function createStore(api: Api, me: Me) {
     before: Conversation,
     after: Conversation,
     ask: () => Promise<Conversation>,
+    tell: (error: unknown) => void = explain,
   ): Promise<boolean> => {
     settle();
     receive(after);
@@ -368,9 +387,24 @@ export function createStore(api: Api, me: Me) {
     } catch (error) {
       settle();
       receive(before);
-      explain(error);
+      tell(error);
       return false;
     }
+  };
+  /** Somebody else assigned it a moment ago (V4): says who, and asks whether to go on. */
+  const askAfterChange = (error: unknown, id: string, user: { id: string; name: string } | null): void => {
+    if (!(error instanceof ApiError) || error.code !== 'assignee_changed') return explain(error);
+    const { assignee, changedBy } = error.details as {
+      assignee: { id: string; name: string } | null;
+      changedBy: string | null;
+    };
+    const current = state.conversations.get(id);
+    if (current) receive({ ...current, assignee, section: sectionFor({ ...current, assignee }) });
+    const words = t(assignee ? 'assign.changed' : 'assign.changedToNobody', {
+      name: changedBy ?? t('anAdmin'),
+      other: assignee?.name ?? '',
+    });
+    toast(words, () => void actions.assign(id, user), true, t('assign.anyway'));
   };
   const sectionFor = (conversation: Conversation): Section => {
     if (conversation.status === 'closed') return 'closed';
@@ -502,7 +536,7 @@ export function createStore(api: Api, me: Me) {
     },
     markRead: (id: string) => {
       const conversation = state.conversations.get(id);
-      const newest = state.threads.get(id)?.messages.findLast((message) => !message.id.startsWith('local-'));
+      const newest = state.threads.get(id)?.messages.findLast((message) => !isLocal(message));
       if (!conversation || conversation.unreadCount === 0 || !newest) return;
       receive({ ...conversation, unreadCount: 0 });
       void api
@@ -514,39 +548,97 @@ export function createStore(api: Api, me: Me) {
       set({ drafts: put(state.drafts, id, text) });
       writeDraft(state.me.user.id, id, text);
     },
-    send: async (id: string, text: string, regardless = false): Promise<void> => {
+    /** Files chosen, dropped or pasted: each is checked here, then brought to the server at once. */
+    addFiles: (id: string, files: readonly File[]): void => {
       const conversation = state.conversations.get(id);
-      if (!conversation || text.trim() === '') return;
+      const channel = state.channels.find((found) => found.id === conversation?.channel.id);
+      if (!conversation || !channel) return;
+      const room = mostFiles - (state.uploads.get(id) ?? []).length;
+      if (files.length > room) toast(t('composer.tooManyFiles', { n: mostFiles }), null, true);
+      for (const file of files.slice(0, Math.max(0, room))) {
+        const { kind, reason } = judgeFile(file, channel.sending.files, t(`provider.${conversation.channel.provider}`));
+        const tile: Upload = {
+          key: crypto.randomUUID(),
+          name: file.name,
+          size: file.size,
+          kind,
+          contentType: file.type,
+          preview: kind === 'image' && !reason ? URL.createObjectURL(file) : null,
+          state: reason ? 'refused' : 'uploading',
+          progress: 0,
+          id: null,
+          reason,
+        };
+        set({ uploads: put(state.uploads, id, [...(state.uploads.get(id) ?? []), tile]) });
+        if (!reason) void bring(id, tile, file);
+      }
+    },
+    removeFile: (id: string, key: string): void => {
+      uploading.get(key)?.abort();
+      const tiles = (state.uploads.get(id) ?? []).filter((tile) => tile.key !== key);
+      set({ uploads: tiles.length > 0 ? put(state.uploads, id, tiles) : without(state.uploads, id) });
+    },
+    send: async (id: string, text: string, regardless = false, template: Waiting['template'] = null): Promise<void> => {
+      const conversation = state.conversations.get(id);
+      const files = template ? [] : (state.uploads.get(id) ?? []).filter((tile) => tile.state === 'ready');
+      if (!conversation || (text.trim() === '' && files.length === 0)) return;
       const clientMessageId = crypto.randomUUID();
       const thread = state.threads.get(id);
-      const seenThrough = regardless
-        ? undefined
-        : thread?.messages.findLast((message) => !message.id.startsWith('local-'))?.id;
-      const local = localMessage(state, conversation, clientMessageId, text);
-      receiveMessage(local);
-      actions.draft(id, '');
+      const message = localMessage(state, conversation, clientMessageId, text, files, template !== null);
+      const entry: Waiting = {
+        message,
+        attachmentIds: files.map((tile) => tile.id!),
+        template,
+        seenThrough: regardless ? undefined : thread?.messages.findLast((found) => !isLocal(found))?.id,
+      };
+      outbox.put(entry);
+      receiveMessage(message);
+      if (!template) {
+        actions.draft(id, '');
+        set({ uploads: without(state.uploads, id) });
+      }
       set({ newerReply: null });
-      await deliver(local, seenThrough);
+      await deliver(entry, files);
     },
     /** What was written while there was no network. */
     sendWaiting: () => {
-      for (const thread of state.threads.values()) {
-        for (const message of thread.messages)
-          if (message.id.startsWith('local-') && waiting.has(message.clientMessageId!))
-            void deliver(message, undefined);
-      }
+      for (const entry of outbox.all()) if (entry.message.status === 'queued') void deliver(entry);
     },
     keepAsDraft: () => {
       const asked = state.newerReply;
       if (!asked) return;
-      actions.draft(asked.conversationId, asked.pending);
+      if (!asked.template) actions.draft(asked.conversationId, asked.pending);
       set({ newerReply: null });
     },
     sendAnyway: () => {
       const asked = state.newerReply;
-      if (asked) void actions.send(asked.conversationId, asked.pending, true);
+      if (asked) void actions.send(asked.conversationId, asked.pending, true, asked.template);
+    },
+    loadSavedReplies: (): void => {
+      void api
+        .savedReplies()
+        .then(({ data }) => set({ savedReplies: data }))
+        .catch((error: unknown) => {
+          set({ savedReplies: state.savedReplies ?? [] });
+          explain(error);
+        });
+    },
+    askOwner: async (channelId: string, what: 'reconnect' | 'share'): Promise<void> => {
+      try {
+        const { owner, notified } = await api.askOwner(channelId, what);
+        toast(t(notified ? 'toast.asked' : 'toast.askedAlready', { name: owner.name }));
+      } catch (error) {
+        explain(error);
+      }
     },
     resend: async (message: Message): Promise<void> => {
+      const local = isLocal(message) ? outbox.get(message.clientMessageId!) : undefined;
+      if (local) {
+        const again = { ...local, message: { ...message, status: 'queued' as const, error: null } };
+        outbox.put(again);
+        receiveMessage(again.message);
+        return deliver(again);
+      }
       receiveMessage({ ...message, status: 'queued', error: null });
       try {
         receiveMessage(await api.resend(message.id));
@@ -564,7 +656,8 @@ export function createStore(api: Api, me: Me) {
             messages: thread.messages.filter(({ id }) => id !== message.id),
           }),
         });
-      if (message.id.startsWith('local-')) return;
+      if (message.clientMessageId) outbox.remove(message.clientMessageId);
+      if (isLocal(message)) return;
       await api.removeMessage(message.id).catch((error: unknown) => {
         receiveMessage(message);
         explain(error);
@@ -574,8 +667,11 @@ export function createStore(api: Api, me: Me) {
       const before = state.conversations.get(id);
       if (!before || before.assignee?.id === user?.id) return;
       const after = { ...before, assignee: user };
-      const done = await optimistic(before, { ...after, section: sectionFor(after) }, () =>
-        api.assign(id, user?.id ?? null, before.assignee?.id ?? null),
+      const done = await optimistic(
+        before,
+        { ...after, section: sectionFor(after) },
+        () => api.assign(id, user?.id ?? null, before.assignee?.id ?? null),
+        (error) => askAfterChange(error, id, user),
       );
       if (!done || !withUndo) return;
       const words = user
@@ -651,20 +747,29 @@ export function createStore(api: Api, me: Me) {
     explain,
   };
 
-  const waiting = new Set<string>();
-  const deliver = async (local: Message, seenThrough: string | undefined): Promise<void> => {
+  const outbox = openOutbox(me.user.id);
+  const delivering = new Set<string>();
+  let tries = 0;
+  const deliver = async (entry: Waiting, files: readonly Upload[] = []): Promise<void> => {
+    const { message: local } = entry;
     const clientMessageId = local.clientMessageId!;
-    waiting.delete(clientMessageId);
+    if (delivering.has(clientMessageId)) return;
+    delivering.add(clientMessageId);
     try {
       const message = await api.send(local.conversationId, {
         clientMessageId,
-        text: local.text,
-        ...(seenThrough ? { seenThrough } : {}),
+        ...(entry.template ? { template: entry.template } : { text: local.text }),
+        ...(entry.attachmentIds.length > 0 ? { attachmentIds: [...entry.attachmentIds] } : {}),
+        ...(entry.seenThrough ? { seenThrough: entry.seenThrough } : {}),
       });
+      tries = 0;
+      outbox.remove(clientMessageId);
       receiveMessage(message);
     } catch (error) {
-      if (error instanceof OfflineError) {
-        waiting.add(clientMessageId);
+      if (error instanceof OfflineError || (error instanceof ApiError && error.status >= 500)) {
+        // Not known to have arrived: the same id goes again, so that it is stored once.
+        setTimeout(() => actions.sendWaiting(), Math.min(30_000, 1_000 * 2 ** tries));
+        tries += 1;
         return;
       }
       if (error instanceof ApiError && error.code === 'newer_reply') {
@@ -674,10 +779,12 @@ export function createStore(api: Api, me: Me) {
           author: { name: string };
           createdAt: string;
         };
+        if (files.length > 0) set({ uploads: put(state.uploads, local.conversationId, files) });
         set({
           newerReply: {
             conversationId: local.conversationId,
             pending: local.text,
+            template: entry.template,
             text,
             author: author.name,
             createdAt,
@@ -685,9 +792,37 @@ export function createStore(api: Api, me: Me) {
         });
         return;
       }
-      const said = error instanceof ApiError ? error.message : t('error.generic', { id: '' });
-      receiveMessage({ ...local, status: 'failed', error: { code: 'local', message: said, providerCode: null } });
-      actions.draft(local.conversationId, local.text);
+      const said = error instanceof ApiError && error.message ? error.message : t('error.generic', { id: '' });
+      const failed: Message = {
+        ...local,
+        status: 'failed',
+        error: { code: 'local', message: said, providerCode: null },
+      };
+      outbox.put({ ...entry, message: failed });
+      receiveMessage(failed);
+    } finally {
+      delivering.delete(clientMessageId);
+    }
+  };
+
+  const uploading = new Map<string, AbortController>();
+  const bring = async (id: string, tile: Upload, file: File): Promise<void> => {
+    const change = (patch: Partial<Upload>): void => {
+      const tiles = state.uploads.get(id);
+      if (!tiles) return;
+      const changed = tiles.map((known) => (known.key === tile.key ? { ...known, ...patch } : known));
+      set({ uploads: put(state.uploads, id, changed) });
+    };
+    const abort = new AbortController();
+    uploading.set(tile.key, abort);
+    try {
+      const stored = await api.upload(file, (progress) => change({ progress }), abort.signal);
+      change({ state: 'ready', progress: 1, id: stored.id, kind: stored.kind, contentType: stored.contentType });
+    } catch (error) {
+      const reason = error instanceof ApiError && error.message ? error.message : t('net.noAnswer');
+      if (!abort.signal.aborted) change({ state: 'refused', reason });
+    } finally {
+      uploading.delete(tile.key);
     }
   };
 
@@ -702,17 +837,36 @@ export function createStore(api: Api, me: Me) {
   };
 }
 
-function localMessage(state: State, conversation: Conversation, clientMessageId: string, text: string): Message {
+function isLocal(message: Message): boolean {
+  return message.id.startsWith('local-');
+}
+
+function localMessage(
+  state: State,
+  conversation: Conversation,
+  clientMessageId: string,
+  text: string,
+  files: readonly Upload[],
+  isTemplate: boolean,
+): Message {
   return {
     id: `local-${clientMessageId}`,
     conversationId: conversation.id,
     direction: 'outbound',
     author: { kind: 'user', id: state.me.user.id, name: state.me.user.name },
-    kind: 'text',
+    kind: isTemplate ? 'template' : (files[0]?.kind ?? 'text'),
     text,
     reactions: [],
     details: null,
-    attachments: [],
+    attachments: files.map((file) => ({
+      id: file.key,
+      kind: file.kind,
+      contentType: file.contentType,
+      name: file.name,
+      size: file.size,
+      state: file.preview ? ('ready' as const) : ('pending' as const),
+      url: file.preview,
+    })),
     replyTo: null,
     status: 'queued',
     error: null,

@@ -210,7 +210,7 @@ export function Voice({ attachment, onPlaying }: { attachment: Attachment; onPla
 }
 
 /** The middle of a long name is cut, so that its ending stays in sight. */
-function FileName({ name }: { name: string }) {
+export function FileName({ name }: { name: string }) {
   const cut = name.length > 12 ? name.length - 8 : name.length;
   return (
     <span class="file-name" title={name}>

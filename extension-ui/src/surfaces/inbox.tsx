@@ -399,7 +399,7 @@ export function ToastBar({ store }: { store: Store }) {
                 store.actions.dismissToast();
               }}
             >
-              {t('toast.undo')}
+              {toast.act ?? t('toast.undo')}
             </button>
           )}
           <button

@@ -3,16 +3,16 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Conversation } from '../../../src/web/contract.ts';
 import type { Host } from '../host.ts';
 import { Avatar, ChannelMark, providerName } from '../parts/avatar.tsx';
-import { Composer } from '../parts/composer.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon, WithIcon } from '../parts/icon.tsx';
 import { Menu, type MenuItem } from '../parts/menu.tsx';
 import { ReplyTime } from '../parts/reply-time.tsx';
-import { firstName, Typing } from '../parts/row.tsx';
+import { firstName } from '../parts/row.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
-import { ago, clockTime, timeLeft } from '../time.ts';
+import { clockTime, timeLeft } from '../time.ts';
 import { useNow, useStore, type Size } from '../use-store.ts';
+import { Foot } from './foot.tsx';
 import { Messages } from './messages.tsx';
 
 export interface ThreadPaneProps {
@@ -29,16 +29,37 @@ export interface ThreadPaneProps {
   readonly onLink: () => void;
 }
 
-const limits = { whatsapp: 1_600, messenger: 1_999 } as const;
-
 export function ThreadPane(props: ThreadPaneProps) {
   const { store, conversation, size } = props;
+  const [dropping, setDropping] = useState(false);
   return (
-    <section class="thread-pane" aria-label={t('thread.landmark', { name: conversation.contact.name })}>
+    <section
+      class="thread-pane"
+      aria-label={t('thread.landmark', { name: conversation.contact.name })}
+      onDragOver={(event) => {
+        if (!event.dataTransfer?.types.includes('Files')) return;
+        event.preventDefault();
+        setDropping(true);
+      }}
+      onDragLeave={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setDropping(false);
+      }}
+      onDrop={(event) => {
+        event.preventDefault();
+        setDropping(false);
+        store.actions.addFiles(conversation.id, [...(event.dataTransfer?.files ?? [])]);
+      }}
+    >
       <Header {...props} />
       {size.height >= 520 && !props.onFold && <LinksStrip {...props} />}
       <Messages store={store} conversation={conversation} host={props.host} onLink={props.onLink} />
-      <Foot {...props} />
+      <Foot store={store} conversation={conversation} narrow={props.onePane || size.width < 480} />
+      {dropping && (
+        <div class="drop-here" aria-hidden="true">
+          <Icon name="paperclip" size={22} />
+          {t('composer.drop', { name: firstName(conversation.contact.name) })}
+        </div>
+      )}
     </section>
   );
 }
@@ -378,135 +399,5 @@ export function HistoryMark({ conversation, store }: { conversation: Conversatio
       <Icon name="clock" size={14} />
       <span>{t('history.writing')}</span>
     </span>
-  );
-}
-
-const presenceEveryMs = 8_000;
-
-function Foot(props: ThreadPaneProps) {
-  const { store, conversation, size } = props;
-  const draft = useStore(store, (state) => state.drafts.get(conversation.id) ?? '');
-  const newer = useStore(store, (state) => state.newerReply);
-  const channels = useStore(store, (state) => state.channels);
-  const me = useStore(store, (state) => state.me.user);
-  const now = useNow(store.get().clockOffset);
-  const typing = useRef(false);
-  const [regardless, setRegardless] = useState('');
-  useEffect(() => {
-    const show = (): void => {
-      if (document.visibilityState === 'visible') store.actions.showPresence(conversation.id, typing.current);
-    };
-    show();
-    const timer = setInterval(show, presenceEveryMs);
-    return () => clearInterval(timer);
-  }, [store, conversation.id]);
-  const setTyping = (now_: boolean): void => {
-    if (typing.current === now_) return;
-    typing.current = now_;
-    store.actions.showPresence(conversation.id, now_);
-  };
-  const channel = channels.find(({ id }) => id === conversation.channel.id);
-  const { provider } = conversation.channel;
-  const left = timeLeft(conversation.replyUntil, conversation.replyWindowMs, now);
-  const name = conversation.contact.name;
-  const notMine =
-    conversation.assignee !== null &&
-    conversation.assignee.id !== me.id &&
-    conversation.status === 'open' &&
-    regardless !== conversation.id;
-  return (
-    <div class="foot">
-      <PresenceLine store={store} conversationId={conversation.id} />
-      {channel && channel.health.state === 'broken' ? (
-        <div class="foot-note bad" role="status">
-          <Icon name="circle-x" size={16} />
-          <span>{channel.health.reasons[0]?.message}</span>
-        </div>
-      ) : left.urgency === 'over' ? (
-        <div class="foot-note" role="status">
-          <Icon name="lock" size={16} />
-          <span>{t(provider === 'whatsapp' ? 'over.whatsapp' : 'over.messenger', { name: firstName(name) })}</span>
-        </div>
-      ) : (
-        <>
-          {newer && newer.conversationId === conversation.id && <NewerQuestion store={store} now={now} />}
-          {notMine && (
-            <div class="take-over">
-              <span>{t('thread.assignedTo', { name: conversation.assignee!.name })}</span>
-              <button
-                type="button"
-                class="link-button"
-                onClick={() => void store.actions.assign(conversation.id, { id: me.id, name: me.name })}
-              >
-                {t('thread.take')}
-              </button>
-              <button type="button" class="link-button" onClick={() => setRegardless(conversation.id)}>
-                {t('thread.replyAnyway')}
-              </button>
-            </div>
-          )}
-          <Composer
-            conversationId={conversation.id}
-            name={name}
-            provider={providerName(provider)}
-            channelName={providerName(provider)}
-            draft={draft}
-            maxLength={limits[provider]}
-            narrow={props.onePane || size.width < 620}
-            onDraft={(text) => store.actions.draft(conversation.id, text)}
-            onSend={(text) => void store.actions.send(conversation.id, text)}
-            onTyping={setTyping}
-          />
-        </>
-      )}
-    </div>
-  );
-}
-
-function PresenceLine({ store, conversationId }: { store: Store; conversationId: string }) {
-  const present = useStore(store, (state) => state.presence.get(conversationId) ?? none);
-  const [somebody] = [...present].sort((left, right) => Number(right.typing) - Number(left.typing));
-  return (
-    <div class="presence" role="status">
-      {somebody && (
-        <>
-          <Avatar id={somebody.id} name={somebody.name} size={20} />
-          {t(somebody.typing ? 'thread.writing' : 'thread.viewing', { name: firstName(somebody.name) })}
-          {somebody.typing && <Typing />}
-        </>
-      )}
-    </div>
-  );
-}
-
-const none: readonly { id: string; name: string; typing: boolean }[] = [];
-
-function NewerQuestion({ store, now }: { store: Store; now: number }) {
-  const newer = useStore(store, (state) => state.newerReply);
-  const keep = useRef<HTMLButtonElement>(null);
-  useEffect(() => keep.current?.focus(), []);
-  if (!newer) return null;
-  return (
-    <div
-      class="newer"
-      role="alertdialog"
-      aria-label={t('newer.title', { name: newer.author, ago: ago(newer.createdAt, now) })}
-    >
-      <b>
-        <Icon name="users" size={16} />
-        {t('newer.title', { name: firstName(newer.author), ago: ago(newer.createdAt, now) })}
-      </b>
-      <p class="bubble" dir="auto">
-        {newer.text}
-      </p>
-      <span class="acts">
-        <button type="button" class="button primary" onClick={() => store.actions.sendAnyway()}>
-          {t('newer.send')}
-        </button>
-        <button ref={keep} type="button" class="button" onClick={() => store.actions.keepAsDraft()}>
-          {t('newer.keep')}
-        </button>
-      </span>
-    </div>
   );
 }
