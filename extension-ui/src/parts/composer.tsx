@@ -240,7 +240,14 @@ export function Composer(props: ComposerProps) {
           </span>
         ) : (
           <span id="composer-hint" class="hint">
-            {t(uploading ? 'composer.uploading' : enterSends ? 'composer.hint' : 'composer.hintSwapped')}
+            {uploading ? (
+              t('composer.uploading')
+            ) : (
+              <>
+                <span class="short">{t(enterSends ? 'composer.hintShort' : 'composer.hintShortSwapped')}</span>
+                <span class="long">{t(enterSends ? 'composer.hint' : 'composer.hintSwapped')}</span>
+              </>
+            )}
           </span>
         )}
         <button
