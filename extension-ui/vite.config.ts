@@ -15,9 +15,14 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: Object.fromEntries(
-        ['window', 'panel', 'modal', 'settings', 'page'].map((name) => [name, resolve(root, `${name}.html`)]),
-      ),
+      input: Object.fromEntries([
+        ...['window', 'panel', 'modal', 'settings', 'page'].map((name) => [name, resolve(root, `${name}.html`)]),
+        ['service-worker', resolve(root, 'src/service-worker.ts')],
+      ]),
+      output: {
+        // A service worker is known by its address: it has no hash, and the server serves it from the root.
+        entryFileNames: ({ name }) => (name === 'service-worker' ? '[name].js' : 'assets/[name]-[hash].js'),
+      },
     },
   },
 });

@@ -1,5 +1,6 @@
 // The app's own API as typed calls. Inside Pipedrive with a bearer token, renewed before it ends; on the full page with the cookie.
 import type {
+  AdminNotice,
   Channel,
   Colleague,
   Company,
@@ -10,6 +11,8 @@ import type {
   LinkRequest,
   Me,
   Message,
+  NotificationSettings,
+  NotificationTest,
   PipedriveRecord,
   Pipeline,
   RecordType,
@@ -138,7 +141,8 @@ export function createApi(source: SessionSource) {
       call<Conversation>('PUT', path(id, '/assignee'), { userId, expected }),
     setStatus: (id: string, status: 'open' | 'closed') => call<Conversation>('PUT', path(id, '/status'), { status }),
     markRead: (id: string, through: string) => call<Conversation>('PUT', path(id, '/read'), { through }),
-    presence: (id: string, typing: boolean) => call<void>('PUT', path(id, '/presence'), { typing }),
+    presence: (id: string, typing: boolean, focused: boolean) =>
+      call<void>('PUT', path(id, '/presence'), { typing, focused }),
     size: (id: string) => call<{ messages: number; attachments: number; links: number }>('GET', path(id, '/size')),
     deleteConversation: (id: string) => call<void>('DELETE', path(id)),
     timeline: (id: string) => call<Page<TimelineEntry>>('GET', path(id, '/timeline?limit=50')),
@@ -151,6 +155,17 @@ export function createApi(source: SessionSource) {
     setAvailability: (available: boolean) => call<void>('PUT', '/api/me/availability', { available }),
     setUserAvailability: (userId: string, available: boolean) =>
       call<void>('PUT', `/api/users/${userId}/availability`, { available }),
+    setNotifications: (switches: NotificationSettings) =>
+      call<NotificationSettings>('PUT', '/api/me/notifications', switches),
+    testNotification: (via: 'desktop' | 'email', conversationId: string | null) =>
+      call<NotificationTest>('POST', '/api/me/notifications/test', {
+        via,
+        ...(conversationId === null ? {} : { conversationId }),
+      }),
+    subscribeBrowser: (subscription: PushSubscriptionJSON) =>
+      call<void>('PUT', '/api/me/push-subscription', subscription),
+    adminNotices: () => call<Page<AdminNotice>>('GET', '/api/me/admin-notices'),
+    dismissAdminNotice: (id: string) => call<void>('DELETE', `/api/me/admin-notices/${id}`),
     settings: () => call<Settings>('GET', '/api/settings'),
     changeSettings: (patch: Partial<Settings>) => call<Settings>('PATCH', '/api/settings', patch),
     channels: () => call<Page<Channel>>('GET', '/api/channels'),

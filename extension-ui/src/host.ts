@@ -13,6 +13,8 @@ export interface Host {
   /** Pipedrive's own window for a new person; it takes no number. */
   newPerson(name: string): void;
   showWindow(context: Record<string, string>): void;
+  /** A line at the foot of Pipedrive's page. */
+  snackbar(message: string): void;
   closeModal(): void;
 }
 
@@ -80,6 +82,7 @@ export async function connectHost(query: FrameQuery, size?: { height?: number; w
     newPerson: (name) =>
       quietly(() => sdk.execute(Command.OPEN_MODAL, { type: Modal.PERSON, prefill: { name } } as never)),
     showWindow: (context) => quietly(() => sdk.execute(Command.SHOW_FLOATING_WINDOW, { context })),
+    snackbar: (message) => quietly(() => sdk.execute(Command.SHOW_SNACKBAR, { message })),
     closeModal: () => quietly(() => sdk.execute(Command.CLOSE_MODAL)),
   };
 }

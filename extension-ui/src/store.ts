@@ -1,11 +1,14 @@
 // All state of the inbox surfaces, and what can be done to it. No markup.
 import type {
+  AdminNotice,
   Channel,
   Colleague,
   Conversation,
   Counts,
+  Events,
   Me,
   Message,
+  NotificationSettings,
   SavedReply,
   Section,
   TimelineEntry,
@@ -86,6 +89,9 @@ export interface State {
   readonly clockOffset: number;
 }
 
+/** News that this user is to be told of. */
+export type Notice = Events['notification'];
+
 export type Store = ReturnType<typeof createStore>;
 
 const undoMs = 10_000;
@@ -121,6 +127,7 @@ export function createStore(api: Api, me: Me) {
     clockOffset: Date.parse(me.serverTime) - Date.now(),
   };
   const hearers = new Set<() => void>();
+  const noticeHearers = new Set<(notice: Notice) => void>();
   let told = false;
   /** Changes that come together are drawn together. */
   const set = (patch: Partial<State>): void => {
@@ -348,7 +355,7 @@ export function createStore(api: Api, me: Me) {
       case 'resync':
         return void loadAll().catch(() => undefined);
       case 'notification':
-        return;
+        return noticeHearers.forEach((hear) => hear(event.data));
     }
   };
   let stream: ReturnType<typeof openStream> | undefined;
@@ -722,7 +729,22 @@ export function createStore(api: Api, me: Me) {
         explain(error);
       });
     },
-    showPresence: (id: string, typing: boolean) => void api.presence(id, typing).catch(() => undefined),
+    showPresence: (id: string, typing: boolean) =>
+      void api.presence(id, typing, document.hasFocus()).catch(() => undefined),
+    setNotifications: async (switches: NotificationSettings): Promise<boolean> => {
+      try {
+        const notifications = await api.setNotifications(switches);
+        set({ me: { ...state.me, notifications } });
+        return true;
+      } catch (error) {
+        explain(error);
+        return false;
+      }
+    },
+    testNotification: api.testNotification,
+    subscribeBrowser: api.subscribeBrowser,
+    adminNotices: async (): Promise<AdminNotice[]> => (await api.adminNotices()).data,
+    dismissAdminNotice: (id: string) => api.dismissAdminNotice(id).catch(explain),
     refresh: (id: string) =>
       void api
         .conversation(id)
@@ -831,6 +853,11 @@ export function createStore(api: Api, me: Me) {
     subscribe: (hear: () => void) => {
       hearers.add(hear);
       return () => void hearers.delete(hear);
+    },
+    /** Hears of each piece of news, once. */
+    onNotice: (hear: (notice: Notice) => void) => {
+      noticeHearers.add(hear);
+      return () => void noticeHearers.delete(hear);
     },
     api,
     actions,

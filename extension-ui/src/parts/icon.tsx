@@ -14,6 +14,7 @@ import circleDollarSign from 'lucide-static/icons/circle-dollar-sign.svg?raw';
 import inbox from 'lucide-static/icons/inbox.svg?raw';
 import userCheck from 'lucide-static/icons/user-check.svg?raw';
 import bell from 'lucide-static/icons/bell.svg?raw';
+import bellOff from 'lucide-static/icons/bell-off.svg?raw';
 import settings from 'lucide-static/icons/settings.svg?raw';
 import listFilter from 'lucide-static/icons/list-filter.svg?raw';
 import search from 'lucide-static/icons/search.svg?raw';
@@ -81,6 +82,7 @@ const sources = {
   inbox: inbox,
   'user-check': userCheck,
   bell: bell,
+  'bell-off': bellOff,
   settings: settings,
   'list-filter': listFilter,
   search: search,

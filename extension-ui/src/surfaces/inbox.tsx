@@ -12,6 +12,8 @@ import { clockTime } from '../time.ts';
 import { useLazy } from '../use-lazy.ts';
 import { useSize, useStore } from '../use-store.ts';
 import { ListPane, lowHeight, SearchField, stripHeight, tinyWidth } from './list-pane.tsx';
+import { Notices } from './notices.tsx';
+import { NotificationsButton } from './notifications-button.tsx';
 
 export interface InboxProps {
   readonly store: Store;
@@ -140,6 +142,7 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
       <h1 class="sr-only">{t('app.name')}</h1>
       {kind === 'page' && <TopBar store={store} settingsUrl={settingsUrl} onKeys={onKeys} />}
       {kind === 'window' && <Connection store={store} />}
+      <Notices store={store} host={host} kind={kind} onOpen={open} />
       <main
         class={`panes${third ? ' three' : ''}`}
         style={onePane ? undefined : { '--list-width': `${listWidth.width}px` }}
@@ -286,12 +289,15 @@ function nextLandmark(root: HTMLElement | null, by: 1 | -1): void {
   }
 }
 
-/** The dock's badge is what is unread for me and for nobody. */
+/** The dock's badge is what is unread in the sections that this user has desktop notices for. */
 function useBadge(store: Store, host: Host | null): void {
   const counts = useStore(store, (state) => state.counts);
+  const told = useStore(store, (state) => state.me.notifications.desktop);
   useEffect(() => {
-    if (counts) host?.badge(counts.mine.unread + counts.unassigned.unread);
-  }, [counts, host]);
+    if (!counts) return;
+    const sections = (['mine', 'others', 'unassigned'] as const).filter((section) => told[section]);
+    host?.badge(sections.reduce((sum, section) => sum + counts[section].unread, 0));
+  }, [counts, told, host]);
 }
 
 function TopBar({ store, settingsUrl, onKeys }: { store: Store; settingsUrl: string; onKeys: () => void }) {
@@ -321,6 +327,7 @@ function TopBar({ store, settingsUrl, onKeys }: { store: Store; settingsUrl: str
           label={t('availability.on')}
           onChange={(available) => void store.actions.setAvailability(available)}
         />
+        <NotificationsButton store={store} kind="page" />
         <a class="icon-button" href={settingsUrl} aria-label={t('head.settings')} title={t('head.settings')}>
           <Icon name="settings" size={18} />
         </a>

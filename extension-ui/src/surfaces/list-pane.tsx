@@ -7,6 +7,7 @@ import { Switch } from '../parts/switch.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useStore, type Size } from '../use-store.ts';
+import { Notifications, NotificationsButton } from './notifications-button.tsx';
 import { Rows } from './rows.tsx';
 
 const sections: readonly Section[] = ['unassigned', 'mine', 'others', 'closed'];
@@ -52,6 +53,7 @@ export function ListPane(props: ListPaneProps) {
           <header class="list-head">
             <Available store={store} />
             <span class="head-tools">
+              <NotificationsButton store={store} kind={kind} />
               <HeadLinks settingsUrl={settingsUrl} />
             </span>
           </header>
@@ -131,6 +133,7 @@ function HeadLinks({ settingsUrl }: { settingsUrl: string }) {
 /** In one pane the sections are a menu, and so is what has no room. */
 function CompactHead({
   store,
+  kind,
   tiny,
   strip,
   searching,
@@ -141,6 +144,7 @@ function CompactHead({
   const section = useStore(store, (state) => state.section);
   const counts = useStore(store, (state) => state.counts);
   const available = useStore(store, (state) => state.me.availability.available);
+  const [notifications, setNotifications] = useState(false);
   const choices: MenuItem[] = sections.map((name) => ({
     key: name,
     label: t(`section.${name}`),
@@ -156,7 +160,7 @@ function CompactHead({
     onPick: () => store.actions.showSection(name),
   }));
   const more: MenuItem[] = [
-    ...(tiny
+    ...(tiny || strip
       ? [
           {
             key: 'available',
@@ -164,6 +168,12 @@ function CompactHead({
             checked: available,
             content: <WithIcon icon={available ? 'check' : 'moon'} words={t('availability.on')} />,
             onPick: () => void store.actions.setAvailability(!available),
+          },
+          {
+            key: 'notifications',
+            label: t('notify.title'),
+            content: <WithIcon icon="bell" words={t('notify.title')} />,
+            onPick: () => setNotifications(true),
           },
         ]
       : []),
@@ -217,7 +227,9 @@ function CompactHead({
             <Icon name="search" size={18} />
           </button>
         )}
+        {!tiny && !strip && <NotificationsButton store={store} kind={kind} />}
         <Menu label={t('thread.more')} button={<Icon name="ellipsis" size={18} />} items={more} />
+        <Notifications store={store} kind={kind} open={notifications} onClose={() => setNotifications(false)} />
       </span>
     </header>
   );
