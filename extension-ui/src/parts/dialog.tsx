@@ -35,14 +35,14 @@ export function Dialog({ title, label, kind, onClose, children, footer }: Dialog
       }}
     >
       <div class="dialog-inner">
-        <header class="dialog-head">
+        <div class="dialog-head">
           <h2>{title}</h2>
           <button type="button" class="icon-button" aria-label={t('close')} onClick={onClose}>
             <Icon name="x" size={18} />
           </button>
-        </header>
+        </div>
         <div class="dialog-body">{children}</div>
-        {footer && <footer class="dialog-foot">{footer}</footer>}
+        {footer && <div class="dialog-foot">{footer}</div>}
       </div>
     </dialog>
   );
