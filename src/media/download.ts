@@ -14,6 +14,14 @@ export interface DownloadDeps {
   readonly extraHosts: readonly string[];
   /** Addresses of a name; tests give their own. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;
+  readonly limits?: DownloadLimits;
+}
+
+export interface DownloadLimits {
+  readonly maxBytes: number;
+  readonly firstByteMs: number;
+  /** For all of it, redirects too. */
+  readonly wholeMs: number;
 }
 
 /** What the provider allows (`channels/provider.ts`). */
@@ -31,15 +39,14 @@ export interface Downloaded {
   readonly height: number | null;
 }
 
-const maxBytes = 25 * 1024 * 1024;
-const firstByteMs = 10_000;
-const wholeMs = 60_000;
+const usualLimits: DownloadLimits = { maxBytes: 25 * 1024 * 1024, firstByteMs: 10_000, wholeMs: 60_000 };
 const maxRedirects = 3;
 const maxAddressLength = 4_096;
 const sniffBytes = 65_536;
 
 /** Throws UpstreamError: `refused` for what is forbidden or too large, `retry` for what may be there later. */
 export async function downloadMedia(deps: DownloadDeps, address: string, rules: DownloadRules): Promise<Downloaded> {
+  const { wholeMs } = deps.limits ?? usualLimits;
   const signal = AbortSignal.timeout(wholeMs);
   let next = address;
   for (let hop = 0; hop <= maxRedirects; hop += 1) {
@@ -114,7 +121,7 @@ async function fetchOnce(
     return await deps.http.download(
       url,
       { 'accept-encoding': 'identity', ...rules.headersFor(url) },
-      { lookup, firstByteMs, signal },
+      { lookup, firstByteMs: (deps.limits ?? usualLimits).firstByteMs, signal },
     );
   } catch (cause) {
     throw new UpstreamError('media', 'retry', { reason: 'network', cause });
@@ -128,6 +135,7 @@ function notThere(status: number): UpstreamError {
 }
 
 async function store(deps: DownloadDeps, answer: Download): Promise<Downloaded> {
+  const { maxBytes } = deps.limits ?? usualLimits;
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') throw refused('encoding');
   if (Number(answer.headers['content-length'] ?? 0) > maxBytes) throw refused('too_large');
