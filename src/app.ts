@@ -26,6 +26,7 @@ import { createPresence } from './inbox/presence.ts';
 import type { ReadDeps } from './inbox/queries.ts';
 import { receiveMessage } from './inbox/receive.ts';
 import { reconcileChannel, reconcileChannels } from './inbox/reconcile.ts';
+import { followSearch } from './inbox/search-index.ts';
 import { sendMessage, settleMessage } from './inbox/send.ts';
 import { applyStatus } from './inbox/status.ts';
 import { createTemplateShelf } from './inbox/template-shelf.ts';
@@ -110,6 +111,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     mailDebounceMs: config.mailDebounceMs,
   };
   const followers = [
+    followSearch,
     createHistoryFollower({ queue, debounceMs: config.noteDebounceMs, maxWaitMs: config.noteMaxWaitMs }),
     createNoticeFollower(noticing),
   ];

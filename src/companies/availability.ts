@@ -13,3 +13,13 @@ export async function setAvailability(tx: Tx, viewer: Viewer, userId: string, av
   ]);
   if (changed.length === 0) throw new UserError('not_found');
 }
+
+/** Whether conversations may be given to a user: he has the app, and has not said that he is away. */
+export async function isAssignable(tx: Tx, companyId: string, userId: string): Promise<boolean> {
+  const user = await tx.one(
+    `select 1 from app_user u join installation i on i.company_id = u.company_id and i.user_id = u.id
+     where u.company_id = ? and u.id = ? and u.available = 1`,
+    [companyId, userId],
+  );
+  return user !== undefined;
+}

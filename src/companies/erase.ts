@@ -17,6 +17,8 @@ const hourMs = 3_600_000;
 
 /** Every table that holds a company's rows, children first. */
 const tables = [
+  'search_index',
+  'search_entry',
   'noted_message',
   'note',
   'auto_link',
@@ -49,6 +51,7 @@ const tables = [
 ] as const;
 /** Tables without a company of their own: found through the one they belong to. */
 const through: Partial<Record<(typeof tables)[number], string>> = {
+  search_index: 'rowid in (select number from search_entry where company_id = ?)',
   noted_message: 'link_id in (select id from link where company_id = ?)',
   contact_identity: 'channel_id in (select id from channel where company_id = ?)',
   erased_message: 'channel_id in (select id from channel where company_id = ?)',

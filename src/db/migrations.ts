@@ -4,6 +4,7 @@ import { MessageDetails1795600000000 } from '../../migrations/1795600000000-mess
 import { ProfileTime1795600500000 } from '../../migrations/1795600500000-profile-time.ts';
 import { NotesDue1795610000000 } from '../../migrations/1795610000000-notes-due.ts';
 import { SavedReplies1795610000001 } from '../../migrations/1795610000001-saved-replies.ts';
+import { ListsAndSearch1795620000002 } from '../../migrations/1795620000002-lists-and-search.ts';
 import { Notices1795680000000 } from '../../migrations/1795680000000-notices.ts';
 
 export const migrations = [
@@ -12,5 +13,6 @@ export const migrations = [
   ProfileTime1795600500000,
   NotesDue1795610000000,
   SavedReplies1795610000001,
+  ListsAndSearch1795620000002,
   Notices1795680000000,
 ];

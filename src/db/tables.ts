@@ -171,6 +171,12 @@ export interface ReadMarkRow {
   readCount: number;
   /** The newest message of any direction he has seen. */
   throughMessageId: string;
+  /** Where the conversation stands, kept by a trigger, so that counting needs no look at each conversation. */
+  channelId: string;
+  status: 'open' | 'closed';
+  assigneeId: string | null;
+  /** Whether there is an inbound message and he has read them all; the trigger keeps this too. */
+  caughtUp: Flag;
 }
 
 export type MessageStatus = 'received' | 'queued' | 'sent' | 'delivered' | 'read' | 'failed' | 'unknown';
@@ -483,6 +489,17 @@ export interface AdminNoticeRow {
   endedAt: string | null;
 }
 
+/**
+ * What a row of the full-text index is about: a message, or the contact's name when the message id is empty. The index
+ * itself, `search_index`, is of each database's own kind (inbox/search-index.ts).
+ */
+export interface SearchEntryRow {
+  number: number;
+  companyId: string;
+  conversationId: string;
+  messageId: string;
+}
+
 type Columns<Row> = { readonly [Field in keyof Row]-?: EntitySchemaColumnOptions };
 
 const id: EntitySchemaColumnOptions = { type: 'text', primary: true };
@@ -626,6 +643,10 @@ const ReadMark = table<ReadMarkRow>('read_mark', {
   companyId: text,
   readCount: number,
   throughMessageId: text,
+  channelId: text,
+  status: text,
+  assigneeId: maybeText,
+  caughtUp: number,
 });
 export const Message = table<MessageRow>('message', {
   id,
@@ -836,6 +857,12 @@ const AdminNotice = table<AdminNoticeRow>('admin_notice', {
   createdAt: text,
   endedAt: maybeText,
 });
+const SearchEntry = table<SearchEntryRow>('search_entry', {
+  number: idNumber,
+  companyId: text,
+  conversationId: text,
+  messageId: text,
+});
 
 export const tables: EntitySchema[] = [
   Company,
@@ -869,4 +896,5 @@ export const tables: EntitySchema[] = [
   PushSubscription,
   PushedNotice,
   AdminNotice,
+  SearchEntry,
 ];

@@ -4,7 +4,7 @@ import { sha256 } from '../base/crypto.ts';
 import { UserError } from '../base/errors.ts';
 import { requireOwner, visibleChannel, type Viewer } from '../companies/access.ts';
 import type { Reader, Tx } from '../db/database.ts';
-import { ErasedMessage, type ConversationRow, type MessageRow, type UserRow } from '../db/tables.ts';
+import { ErasedMessage, type ConversationRow, type MessageRow, type ReadMarkRow, type UserRow } from '../db/tables.ts';
 import { theApp, type Actor } from './changes.ts';
 import type { InboxDeps } from './deps.ts';
 
@@ -115,26 +115,34 @@ export function markRead(
   input: { conversationId: string; through: string },
 ): Promise<void> {
   return deps.db.transaction(async (tx) => {
-    const conversation = await conversationFor(tx, viewer, input.conversationId);
+    const conversation = await lockedConversationFor(tx, viewer, input.conversationId);
     const through = await tx.one<MessageRow>('select * from message where id = ? and conversation_id = ?', [
       input.through,
       conversation.id,
     ]);
     if (!through) throw new UserError('not_found');
-    const read = await tx.one<{ count: number | null }>(
+    const before = await tx.one<ReadMarkRow>('select * from read_mark where conversation_id = ? and user_id = ?', [
+      conversation.id,
+      viewer.userId,
+    ]);
+    const newer = await tx.one<{ count: number | null }>(
       `select max(inbound_number) as count from message
-       where conversation_id = ? and (created_at < ? or (created_at = ? and id <= ?))`,
-      [conversation.id, through.createdAt, through.createdAt, through.id],
+       where conversation_id = ? and inbound_number > ? and (created_at, id) <= (?, ?)`,
+      [conversation.id, before?.readCount ?? 0, through.createdAt, through.id],
     );
-    const changed = await tx.query(
-      `insert into read_mark (conversation_id, user_id, company_id, read_count, through_message_id) values (?, ?, ?, ?, ?)
+    const readCount = newer?.count ?? before?.readCount ?? 0;
+    const throughId = before && before.throughMessageId > through.id ? before.throughMessageId : through.id;
+    if (before && before.readCount === readCount && before.throughMessageId === throughId) return;
+    await tx.query(
+      `insert into read_mark (conversation_id, user_id, company_id, read_count, through_message_id,
+         channel_id, status, assignee_id, caught_up)
+       select id, ?, company_id, ?, ?, channel_id, status, assignee_id,
+         case when inbound_count > 0 and inbound_count <= ? then 1 else 0 end
+       from conversation where id = ?
        on conflict (conversation_id, user_id) do update set read_count = excluded.read_count,
-         through_message_id = excluded.through_message_id
-       where read_mark.read_count < excluded.read_count or read_mark.through_message_id < excluded.through_message_id
-       returning 1 as changed`,
-      [conversation.id, viewer.userId, viewer.companyId, read?.count ?? 0, through.id],
+         through_message_id = excluded.through_message_id, caught_up = excluded.caught_up`,
+      [viewer.userId, readCount, throughId, readCount, conversation.id],
     );
-    if (changed.length === 0) return;
     await deps.changes.record(tx, { kind: 'conversation.read', conversation, userId: viewer.userId });
   });
 }

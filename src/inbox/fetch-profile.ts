@@ -7,6 +7,7 @@ import type { ChannelRow, ContactRow, ConversationRow } from '../db/tables.ts';
 import { defineTask } from '../jobs/queue.ts';
 import { theApp } from './changes.ts';
 import { accessOf, type InboxDeps } from './deps.ts';
+import { reindexName } from './search-index.ts';
 
 export const fetchProfile = defineTask(
   'fetch-profile',
@@ -34,11 +35,13 @@ export const fetchProfile = defineTask(
           'update contact set name = coalesce(?, name), avatar_media_key = coalesce(?, avatar_media_key), profile_at = ? where id = ?',
           [name, picture?.mediaKey ?? null, timeText(deps.clock), contact.id],
         );
-        if (name)
+        if (name) {
           await tx.query(`update message set author_name = ? where author_kind = 'contact' and author_id = ?`, [
             name,
             contact.id,
           ]);
+          if (name !== contact.name) await reindexName(tx, contact.id);
+        }
         const conversation = await tx.one<ConversationRow>('select * from conversation where contact_id = ?', [
           contact.id,
         ]);

@@ -23,10 +23,10 @@ export async function listMessages(
   page: { limit: number; before?: string | undefined },
 ): Promise<{ data: Message[]; nextCursor: string | null }> {
   const before = page.before === undefined ? undefined : await positionOf(reader, conversationId, page.before);
-  const older = before ? 'and (created_at < ? or (created_at = ? and id < ?))' : '';
+  const older = before ? 'and (created_at, id) < (?, ?)' : '';
   const rows = await reader.query<MessageRow>(
     `select * from message where conversation_id = ? ${older} order by created_at desc, id desc limit ${page.limit + 1}`,
-    before ? [conversationId, before.createdAt, before.createdAt, before.id] : [conversationId],
+    before ? [conversationId, before.createdAt, before.id] : [conversationId],
   );
   const shown = rows.slice(0, page.limit).reverse();
   return {

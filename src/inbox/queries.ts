@@ -1,28 +1,18 @@
 // What the screens read of conversations: each list in a fixed number of queries, always as one viewer may see it.
-import { UserError } from '../base/errors.ts';
 import { text } from '../base/texts.ts';
 import type { Capabilities, ProviderName } from '../channels/provider.ts';
-import { visibleChannel, type Condition, type Viewer } from '../companies/access.ts';
-import type { Reader, Value } from '../db/database.ts';
+import { visibleChannel, type Viewer } from '../companies/access.ts';
+import type { Reader } from '../db/database.ts';
 import type { ContactIdentityRow, ConversationRow, LinkRow, MessageKind, MessageStatus } from '../db/tables.ts';
-import type { Conversation, Counts, Section, TimelineEntry } from '../web/contract.ts';
+import type { Conversation, TimelineEntry } from '../web/contract.ts';
+import { sectionOf } from './counts.ts';
 import { linkShapes } from './link-shape.ts';
+import { pageOfPlaces, type PlaceFilter } from './places.ts';
 
 export interface ReadDeps {
   readonly capabilities: (provider: ProviderName) => Capabilities;
   readonly now: () => string;
   readonly contactPicture: (contact: { id: string; companyId: string; avatarMediaKey: string | null }) => string | null;
-}
-
-export interface ConversationFilter {
-  readonly section: Section | 'all';
-  readonly channelId?: string | undefined;
-  readonly q?: string | undefined;
-  readonly sort: 'newest' | 'closing';
-  readonly recordType?: 'person' | 'lead' | 'deal' | undefined;
-  readonly recordId?: string | undefined;
-  readonly cursor?: string | undefined;
-  readonly limit: number;
 }
 
 interface ListRow extends ConversationRow {
@@ -63,34 +53,25 @@ export async function listConversations(
   reader: Reader,
   deps: ReadDeps,
   viewer: Viewer,
-  filter: ConversationFilter,
+  filter: PlaceFilter,
 ): Promise<{ data: Conversation[]; nextCursor: string | null }> {
-  const now = deps.now();
-  const conditions: Condition[] = [
-    { sql: 'cv.company_id = ? and cv.deleted_at is null', parameters: [viewer.companyId] },
-    visibleChannel(viewer),
-    sectionCondition(viewer, filter.section),
-  ];
-  if (filter.channelId) conditions.push({ sql: 'cv.channel_id = ?', parameters: [filter.channelId] });
-  if (filter.q?.trim()) conditions.push(searchCondition(filter.q.trim()));
-  if (filter.recordType && filter.recordId) {
-    conditions.push({
-      sql: `exists (select 1 from link l where l.conversation_id = cv.id and l.removed_at is null and l.type = ? and l.record_id = ?)`,
-      parameters: [filter.recordType, filter.recordId],
-    });
-  }
-  const order = filter.sort === 'closing' ? closingOrder(filter.cursor, now) : newestOrder(filter.cursor);
-  if (order.after) conditions.push(order.after);
-  const where = conditions.map((condition) => condition.sql).join(' and ');
+  const { ids, nextCursor } = await pageOfPlaces(reader, viewer, filter, deps.now());
+  if (ids.length === 0) return { data: [], nextCursor };
+  const visible = visibleChannel(viewer);
   const rows = await reader.query<ListRow>(
-    `select ${listColumns} from ${listTables} where ${where} order by ${order.sql} limit ${filter.limit + 1}`,
-    [viewer.userId, ...conditions.flatMap((condition) => condition.parameters), ...order.parameters],
+    `select ${listColumns} from ${listTables}
+     where cv.id in (${ids.map(() => '?').join(', ')}) and cv.company_id = ? and cv.deleted_at is null and ${visible.sql}`,
+    [viewer.userId, ...ids, viewer.companyId, ...visible.parameters],
   );
-  const page = rows.slice(0, filter.limit);
-  const last = page.at(-1);
+  const byId = new Map(rows.map((row) => [row.id, row]));
   return {
-    data: await conversationShapes(reader, deps, viewer, page),
-    nextCursor: rows.length > filter.limit && last ? order.cursorOf(last) : null,
+    data: await conversationShapes(
+      reader,
+      deps,
+      viewer,
+      ids.flatMap((id) => byId.get(id) ?? []),
+    ),
+    nextCursor,
   };
 }
 
@@ -108,26 +89,6 @@ export async function readConversation(
     [viewer.userId, id, viewer.companyId, ...visible.parameters],
   );
   return (await conversationShapes(reader, deps, viewer, rows))[0];
-}
-
-export async function countConversations(reader: Reader, viewer: Viewer): Promise<Counts> {
-  const visible = visibleChannel(viewer);
-  const rows = await reader.query<{ section: Section; total: number; unread: number }>(
-    `select section, cast(count(*) as integer) as total, cast(sum(unread) as integer) as unread from (
-       select case when cv.status = 'closed' then 'closed' when cv.assignee_id is null then 'unassigned'
-                   when cv.assignee_id = ? then 'mine' else 'others' end as section,
-              case when cv.inbound_count > coalesce(rm.read_count, 0) then 1 else 0 end as unread
-       from conversation cv join channel ch on ch.id = cv.channel_id
-       left join read_mark rm on rm.conversation_id = cv.id and rm.user_id = ?
-       where cv.company_id = ? and cv.deleted_at is null and ${visible.sql}) seen
-     group by section`,
-    [viewer.userId, viewer.userId, viewer.companyId, ...visible.parameters],
-  );
-  const of = (section: Section) => {
-    const row = rows.find((found) => found.section === section);
-    return { total: row?.total ?? 0, unread: row?.unread ?? 0 };
-  };
-  return { unassigned: of('unassigned'), mine: of('mine'), others: of('others'), closed: of('closed') };
 }
 
 export async function listTimeline(
@@ -172,111 +133,6 @@ async function userNames(reader: Reader, companyId: string): Promise<Map<string,
     companyId,
   ]);
   return new Map(rows.map(({ id, name }) => [id, name]));
-}
-
-function sectionOf(viewer: Pick<Viewer, 'userId'>, row: Pick<ConversationRow, 'status' | 'assigneeId'>): Section {
-  if (row.status === 'closed') return 'closed';
-  if (row.assigneeId === null) return 'unassigned';
-  return row.assigneeId === viewer.userId ? 'mine' : 'others';
-}
-
-function sectionCondition(viewer: Viewer, section: ConversationFilter['section']): Condition {
-  switch (section) {
-    case 'unassigned':
-      return { sql: `cv.status = 'open' and cv.assignee_id is null`, parameters: [] };
-    case 'mine':
-      return { sql: `cv.status = 'open' and cv.assignee_id = ?`, parameters: [viewer.userId] };
-    case 'others':
-      return {
-        sql: `cv.status = 'open' and cv.assignee_id is not null and cv.assignee_id <> ?`,
-        parameters: [viewer.userId],
-      };
-    case 'closed':
-      return { sql: `cv.status = 'closed'`, parameters: [] };
-    case 'all':
-      return { sql: '1 = 1', parameters: [] };
-  }
-}
-
-/** Anywhere in the contact's name or in a message. SQLite knows capital letters of ASCII only, so the usual spellings are all tried. */
-function searchCondition(q: string): Condition {
-  const spellings = [...new Set([q, q.toLowerCase(), q.toUpperCase(), q[0]!.toUpperCase() + q.slice(1).toLowerCase()])];
-  const patterns = spellings.map((spelling) => `%${spelling.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`);
-  const like = (column: string): string => `(${patterns.map(() => `${column} like ? escape '\\'`).join(' or ')})`;
-  return {
-    sql: `(${like('ct.name')} or exists (select 1 from message s where s.conversation_id = cv.id and ${like('s.text')}))`,
-    parameters: [...patterns, ...patterns],
-  };
-}
-
-interface Order {
-  readonly sql: string;
-  readonly parameters: readonly Value[];
-  readonly after: Condition | null;
-  readonly cursorOf: (row: ListRow) => string;
-}
-
-function newestOrder(cursor: string | undefined): Order {
-  const from = cursor === undefined ? undefined : readCursor(cursor, 2);
-  return {
-    sql: 'cv.last_message_at desc, cv.id desc',
-    parameters: [],
-    after: from
-      ? {
-          sql: '(cv.last_message_at < ? or (cv.last_message_at = ? and cv.id < ?))',
-          parameters: [from[0]!, from[0]!, from[1]!],
-        }
-      : null,
-    cursorOf: (row) => writeCursor([row.lastMessageAt, row.id]),
-  };
-}
-
-/** Least time left first; those whose time is over follow, newest first. `asOf` stays the same over all pages. */
-function closingOrder(cursor: string | undefined, now: string): Order {
-  const from = cursor === undefined ? undefined : readCursor(cursor, 4);
-  const asOf = from?.[0] ?? now;
-  const isOpen = `(cv.reply_until is not null and cv.reply_until > ?)`;
-  let after: Condition | null = null;
-  if (from) {
-    const [, bucket, key, id] = from as [string, string, string, string];
-    after =
-      bucket === 'open'
-        ? {
-            sql: `(not ${isOpen} or cv.reply_until > ? or (cv.reply_until = ? and cv.id > ?))`,
-            parameters: [asOf, key, key, id],
-          }
-        : {
-            sql: `(not ${isOpen} and (cv.last_message_at < ? or (cv.last_message_at = ? and cv.id > ?)))`,
-            parameters: [asOf, key, key, id],
-          };
-  }
-  return {
-    sql: `case when ${isOpen} then 0 else 1 end, case when ${isOpen} then cv.reply_until end, cv.last_message_at desc, cv.id`,
-    parameters: [asOf, asOf],
-    after: after && {
-      sql: after.sql.replace('cv.reply_until is not null', '(cv.reply_until is not null)'),
-      parameters: after.parameters,
-    },
-    cursorOf: (row) => {
-      const open = row.replyUntil !== null && row.replyUntil > asOf;
-      return writeCursor([asOf, open ? 'open' : 'over', open ? row.replyUntil! : row.lastMessageAt, row.id]);
-    },
-  };
-}
-
-function writeCursor(parts: readonly string[]): string {
-  return Buffer.from(JSON.stringify(parts)).toString('base64url');
-}
-
-function readCursor(cursor: string, length: number): string[] {
-  try {
-    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-    if (Array.isArray(parts) && parts.length === length && parts.every((part) => typeof part === 'string'))
-      return parts;
-  } catch {
-    // Not ours: refused below.
-  }
-  throw new UserError('invalid', { fields: { cursor: 'unknown' } });
 }
 
 async function conversationShapes(

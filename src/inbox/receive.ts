@@ -5,6 +5,8 @@ import { later } from '../base/clock.ts';
 import { sha256 } from '../base/crypto.ts';
 import { idAt, newId } from '../base/ids.ts';
 import type { MessageEvent } from '../channels/provider.ts';
+import { isAssignable } from '../companies/availability.ts';
+import { readSettings } from '../companies/settings.ts';
 import type { Tx } from '../db/database.ts';
 import {
   Attachment,
@@ -24,6 +26,7 @@ import { fetchProfile } from './fetch-profile.ts';
 import { joinContacts } from './join-contacts.ts';
 import { phoneForms } from './phone-variants.ts';
 import { isSameMessage } from './same-message.ts';
+import { reindexName } from './search-index.ts';
 
 const party = z.object({
   address: z.string(),
@@ -96,11 +99,13 @@ async function storeMessage(
     ? { conversation: found.conversation, isNew: false }
     : { conversation: await startConversation(deps, tx, found, event, createdAt, receivedAt), isNew: true };
   const reopened = counts && before.status === 'closed';
+  const unassigned = reopened && (await returnsUnassigned(tx, before));
   // By its id too it stands among what was there at its time: a link made since then does not take it for new.
   const messageId = imported ? idAt(createdAt) : newId();
   const conversation = await tx.one<ConversationRow>(
     `update conversation set
        status = case when ? = 1 then 'open' else status end,
+       assignee_id = case when ? = 1 then null else assignee_id end,
        inbound_count = inbound_count + ?,
        last_message_id = case when last_message_id is null or last_message_at <= ? then ? else last_message_id end,
        last_message_at = case when last_message_id is null or last_message_at <= ? then ? else last_message_at end,
@@ -111,6 +116,7 @@ async function storeMessage(
      where id = ? returning *`,
     [
       counts ? 1 : 0,
+      unassigned ? 1 : 0,
       counts ? 1 : 0,
       createdAt,
       messageId,
@@ -159,7 +165,7 @@ async function storeMessage(
   if (counts && (channel.lastInboundAt === null || channel.lastInboundAt < later(receivedAt, -60_000))) {
     await tx.query(`update channel set last_inbound_at = ? where id = ?`, [receivedAt, channel.id]);
   }
-  if (isNew) {
+  if (isNew || before.deletedAt !== null) {
     await deps.changes.record(tx, {
       kind: 'conversation.changed',
       conversation,
@@ -168,8 +174,18 @@ async function storeMessage(
     });
   } else if (reopened) {
     await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: 'reopened', by: theApp });
+    if (unassigned) {
+      await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: 'unassigned', by: theApp });
+    }
   }
   await deps.changes.record(tx, { kind: 'message.received', conversation, message, reopened, origin: received.origin });
+}
+
+/** Whether its assignee is away and the company wants such a conversation to be anybody's again (V6). */
+async function returnsUnassigned(tx: Tx, { companyId, assigneeId }: ConversationRow): Promise<boolean> {
+  if (assigneeId === null) return false;
+  const { returnToUnassignedWhenAway } = await readSettings(tx, companyId);
+  return returnToUnassignedWhenAway && !(await isAssignable(tx, companyId, assigneeId));
 }
 
 /** Seen before, or erased: a repeated or replayed webhook changes nothing (I-05, V7). */
@@ -305,6 +321,7 @@ async function learn(tx: Tx, contact: KnownContact, event: MessageEvent): Promis
       event.contact.address,
       contact.contactId,
     ]);
+    if (name && name !== contact.name) await reindexName(tx, contact.contactId);
   }
 }
 

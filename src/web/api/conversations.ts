@@ -10,15 +10,10 @@ import {
   measure,
 } from '../../inbox/conversation.ts';
 import type { InboxDeps } from '../../inbox/deps.ts';
+import { countConversations } from '../../inbox/counts.ts';
+import type { PlaceFilter } from '../../inbox/places.ts';
 import type { Presence } from '../../inbox/presence.ts';
-import {
-  countConversations,
-  listConversations,
-  listTimeline,
-  readConversation,
-  type ConversationFilter,
-  type ReadDeps,
-} from '../../inbox/queries.ts';
+import { listConversations, listTimeline, readConversation, type ReadDeps } from '../../inbox/queries.ts';
 import { noContent, ok, type CallAnswer, type Handlers } from '../handler.ts';
 
 export interface ConversationCallDeps {
@@ -36,7 +31,7 @@ export function conversationCalls({ inbox, reading, presence }: ConversationCall
   };
   return {
     listConversations: async ({ viewer, query }) =>
-      ok(await db.read((reader) => listConversations(reader, reading, viewer, query as ConversationFilter))),
+      ok(await db.read((reader) => listConversations(reader, reading, viewer, query as PlaceFilter))),
     countConversations: async ({ viewer }) => ok(await db.read((reader) => countConversations(reader, viewer))),
     getConversation: ({ viewer, params }) => shown(viewer, params.id!),
     deleteConversation: async ({ viewer, params }) => {
