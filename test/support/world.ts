@@ -294,7 +294,7 @@ function logInto(lines: Record<string, unknown>[]): Writable {
   });
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
