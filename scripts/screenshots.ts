@@ -67,7 +67,10 @@ async function openPage(
     timezoneId: 'Europe/Stockholm',
   });
   const page = await context.newPage();
-  page.on('console', (line) => line.type() === 'error' && problems.push(line.text()));
+  page.on(
+    'console',
+    (line) => line.type() === 'error' && !/ERR_INTERNET_DISCONNECTED/.test(line.text()) && problems.push(line.text()),
+  );
   page.on('pageerror', (error) => problems.push(error.message));
   return { page, context };
 }
@@ -142,20 +145,74 @@ async function windows(browser: Browser, demo: Demo): Promise<void> {
 async function narrow(browser: Browser, demo: Demo): Promise<void> {
   for (const [width, height] of [
     [360, 640],
+    [360, 400],
     [200, 300],
     [800, 70],
+    [300, 150],
     [620, 480],
   ] as const) {
     const { page, context } = await openPage(browser, 1_280, 860);
-    const frame = await openWindow(page, demo.sara, width, height);
+    // Its own border comes on top.
+    const frame = await openWindow(page, demo.sara, width + 2, height + 2);
     await shot(page, `window-${width}x${height}-sv`, '#floating');
-    if (width === 360) {
-      await frame.getByRole('tab').nth(1).click();
+    if (width === 360 && height === 640) {
+      await frame.locator('.section-button').click();
+      await shot(page, `window-${width}x${height}-sections-sv`, '#floating');
+      await frame.getByRole('menuitemradio').nth(1).click();
       await page.waitForTimeout(300);
       await frame.locator('a.row').first().click();
       await frame.getByRole('log').waitFor();
       await shot(page, `window-${width}x${height}-thread-sv`, '#floating');
     }
+    await context.close();
+  }
+}
+
+/** What a day brings besides: no network, files, saved replies, emoji, templates, keys, nothing found. */
+async function states(browser: Browser, demo: Demo): Promise<void> {
+  for (const theme of ['light', 'dark'] as const) {
+    const { page, context } = await openPage(browser, 1_280, 860);
+    await page.goto(demo.deal);
+    if (theme === 'dark') await page.getByRole('button', { name: 'Dark theme' }).click();
+    const frame = await openWindow(page, demo.deal, 800, 700);
+    await frame.getByRole('tab').nth(1).click();
+    await frame.getByRole('link', { name: /Hannah/ }).click();
+    const box = frame.getByRole('textbox', { name: /Reply to Hannah/ });
+    await box.fill('/');
+    await frame.getByRole('option').first().waitFor();
+    await shot(page, `state-saved-replies-${theme}`, '#floating');
+    await box.fill('I can hold week 24 until Friday. Would a site visit on Tuesday at 8 suit you?');
+    await frame.locator('input[type=file]').setInputFiles([
+      {
+        name: 'Quote 2291 Björkvägen 12.pdf',
+        mimeType: 'application/pdf',
+        buffer: Buffer.from(`%PDF-1.4\n${' '.repeat(412_000)}`),
+      },
+      { name: 'plan.dwg', mimeType: 'image/vnd.dwg', buffer: Buffer.alloc(2_000) },
+    ]);
+    await page.waitForTimeout(800);
+    await shot(page, `state-files-${theme}`, '#floating');
+    await frame.getByRole('button', { name: 'Emoji' }).click();
+    await frame.getByRole('searchbox', { name: 'Search emoji' }).waitFor();
+    await page.waitForTimeout(600);
+    await shot(page, `state-emoji-${theme}`, '#floating');
+    await page.keyboard.press('Escape');
+    await frame.getByRole('link', { name: /Gustav/ }).click();
+    await frame.getByLabel('Gap 1').fill('Gustav');
+    await frame.getByLabel('Gap 2').fill('ground heating');
+    await shot(page, `state-template-${theme}`, '#floating');
+    await frame.getByRole('log').focus();
+    await page.keyboard.press('?');
+    await frame.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+    await shot(page, `state-keys-${theme}`, '#floating');
+    await page.keyboard.press('Escape');
+    await frame.getByRole('link', { name: /Hannah/ }).click();
+    await context.route(/\/api\//, (route) => route.abort('internetdisconnected'));
+    await context.setOffline(true);
+    await box.fill('And shall I book the fitting?');
+    await box.press('Enter');
+    await frame.getByText(/No connection/).waitFor({ timeout: 60_000 });
+    await shot(page, `state-offline-${theme}`, '#floating');
     await context.close();
   }
 }
@@ -224,7 +281,7 @@ const demo = await startDemo();
 const args = chromium.args.filter((arg) => !['--single-process', '--disable-web-security'].includes(arg));
 const browser = await playwright.launch({ executablePath: await chromium.executablePath(), args });
 try {
-  for (const take of [windows, narrow, fullPages, others]) await take(browser, demo);
+  for (const take of [windows, narrow, states, fullPages, others]) await take(browser, demo);
 } finally {
   await browser.close();
   await demo.stop();

@@ -790,6 +790,7 @@ export function createStore(api: Api, me: Me) {
     } catch (error) {
       if (error instanceof OfflineError || (error instanceof ApiError && error.status >= 500)) {
         // Not known to have arrived: the same id goes again, so that it is stored once.
+        if (!state.offline) stream?.doubt();
         setTimeout(() => actions.sendWaiting(), Math.min(30_000, 1_000 * 2 ** tries));
         tries += 1;
         return;

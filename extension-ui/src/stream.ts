@@ -44,7 +44,7 @@ const pausesMs = [500, 1_000, 2_000, 4_000, 8_000, 15_000];
 /** The server says something at least this often. */
 const silenceMs = 40_000;
 
-export function openStream(options: StreamOptions): { close: () => void; retryNow: () => void } {
+export function openStream(options: StreamOptions): { close: () => void; retryNow: () => void; doubt: () => void } {
   let last = options.from;
   let tries = 0;
   let closed = false;
@@ -91,12 +91,17 @@ export function openStream(options: StreamOptions): { close: () => void; retryNo
   };
   void run();
   const retryNow = (): void => wake?.();
+  /** Something else did not get through: what is open now is given up and tried anew, which shows whether it was alive. */
+  const doubt = (): void => abort.abort();
   addEventListener('online', retryNow);
+  addEventListener('offline', doubt);
   return {
     retryNow,
+    doubt,
     close: () => {
       closed = true;
       removeEventListener('online', retryNow);
+      removeEventListener('offline', doubt);
       abort.abort();
       wake?.();
     },

@@ -40,6 +40,7 @@ export async function tellStory(sandbox: Sandbox, shift: TimeShift): Promise<Sto
   await johan(stage);
   await kristina(stage);
   await maria(stage);
+  await gustav(stage);
   await perOlof(stage);
   await nameless(stage);
   await aisha(stage);
@@ -58,6 +59,28 @@ async function connectWhatsapp(sandbox: Sandbox, owner: Rep): Promise<TwilioSend
     name: 'WhatsApp Gothenburg',
     visibility: 'shared',
   });
+  sandbox.twilio.addTemplate(account, {
+    name: 'pick_up_where_we_left_off',
+    body: 'Hi {{1}}, is {{2}} settled? We are happy to go on when you are. /{{3}}, Nordtak',
+    variables: { 1: 'Johan', 2: 'the building permit', 3: 'Erik' },
+  });
+  sandbox.twilio.addTemplate(account, {
+    name: 'quote_reminder',
+    body: 'Hi {{1}}, your quote {{2}} is valid until {{3}}. Shall we go ahead?',
+    variables: { 1: 'Gustav', 2: '2291', 3: 'Friday' },
+  });
+  sandbox.twilio.addTemplate(account, {
+    name: 'booking_confirmed',
+    language: 'sv',
+    body: 'Vi ser fram emot att ses {{1}}. Svara här om något ändras.',
+    variables: { 1: 'tisdag kl. 9' },
+  });
+  for (const [name, text] of [
+    ['Site visit', 'Hi {contact}, would a site visit on Tuesday at 8 suit you? /{user}'],
+    ['Quote sent', 'Hi {contact}, the quote is in your mailbox. Both options are in it. /{user}'],
+    ['Tack för bilden', 'Tack för bilden, {contact}! Jag räknar på det och hör av mig i dag. /{user}'],
+  ])
+    await owner.call('POST', '/api/saved-replies', { name, text, scope: 'company' });
   return sender;
 }
 
@@ -185,6 +208,17 @@ async function perOlof(stage: Stage): Promise<void> {
   shift({});
   await assign(stage, chat, erik);
   await link(stage, chat, erik, { person, deal });
+}
+
+/** Wrote too long ago for free words: only a template may go out. */
+async function gustav(stage: Stage): Promise<void> {
+  const { sandbox, shift, erik, sender: to } = stage;
+  const customer = sandbox.twilio.customer('+46704417720', { name: 'Gustav Ek' });
+  const chat = chatOn(customer, to);
+  shift({ hours: 26 });
+  await customer.writes('Vad kostar bergvärme till ett hus på 160 kvadrat?', { to });
+  shift({});
+  await assign(stage, chat, erik);
 }
 
 async function maria(stage: Stage): Promise<void> {

@@ -21,9 +21,11 @@ export interface MenuProps {
   readonly buttonClass?: string;
   readonly items: readonly MenuItem[];
   readonly align?: 'left' | 'right';
+  /** The button's own words are its name. */
+  readonly named?: boolean;
 }
 
-export function Menu({ label, button, buttonClass = 'icon-button', items, align = 'right' }: MenuProps) {
+export function Menu({ label, button, buttonClass = 'icon-button', items, align = 'right', named = false }: MenuProps) {
   const [open, setOpen] = useState(false);
   const opener = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLDivElement>(null);
@@ -68,7 +70,7 @@ export function Menu({ label, button, buttonClass = 'icon-button', items, align 
         ref={opener}
         type="button"
         class={buttonClass}
-        aria-label={label}
+        aria-label={named ? undefined : label}
         title={label}
         aria-haspopup="menu"
         aria-expanded={open}

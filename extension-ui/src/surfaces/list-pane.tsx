@@ -202,6 +202,7 @@ function CompactHead({
       <Menu
         label={t('section.label')}
         align="left"
+        named
         buttonClass="section-button"
         button={
           <>

@@ -1,0 +1,149 @@
+// Reading in a real browser: what moves and what does not, keys, every size, every theme.
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openBrowser, openPage } from '../support/browser.ts';
+import { openInboxWindow, windowAddress } from '../support/inbox-window.ts';
+import { until } from '../support/wait.ts';
+import { newNumber, world } from '../support/world.ts';
+
+let browser: Browser;
+beforeAll(async () => void (browser = await openBrowser()));
+afterAll(() => browser.close());
+
+test('rows keep still under the pointer; who is new is counted above and comes when the hand is gone', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const { twilio } = here.sandbox;
+  const [first, second, third] = ['Anna', 'Bo', 'Cecilia'].map((name) => twilio.customer(newNumber(), { name }));
+  await first!.writes('one', { to: number });
+  await second!.writes('two', { to: number });
+  await here.admin.conversationWith('Bo');
+  const page = await openPage(browser);
+  const inbox = await openInboxWindow(here, here.admin, page);
+  const names = (): Promise<string[]> => inbox.locator('a.row .name').allTextContents();
+  await until(async () => (await names()).join() === 'Bo,Anna', 'both rows');
+
+  await inbox.getByRole('link', { name: /Bo/ }).hover();
+  await first!.writes('one again', { to: number });
+  await inbox.getByText('one again').waitFor();
+  await third!.writes('three', { to: number });
+  await inbox.getByRole('button', { name: '1 new' }).waitFor();
+  const tops = await inbox
+    .locator('a.row')
+    .evaluateAll((rows) =>
+      rows.map(
+        (row) => [row.querySelector('.name')!.textContent, Math.round(row.getBoundingClientRect().top)] as const,
+      ),
+    );
+  expect(tops.sort((left, right) => left[1] - right[1]).map(([name]) => name)).toEqual(['Bo', 'Anna']);
+
+  await page.mouse.move(2, 2);
+  await until(async () => (await names()).length === 3, 'the new row');
+  const order = await inbox.locator('.rows > li').evaluateAll((rows) =>
+    rows
+      .map((row) => [Number(row.getAttribute('aria-posinset')), row.querySelector('.name')!.textContent] as const)
+      .sort((left, right) => left[0] - right[0])
+      .map(([, name]) => name),
+  );
+  expect(order).toEqual(['Cecilia', 'Anna', 'Bo']);
+  await here.settled();
+}, 120_000);
+
+test('everything goes by keys: search, list, reply, close, undo, panes; single keys can be switched off', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const { twilio } = here.sandbox;
+  await twilio.customer(newNumber(), { name: 'Anna' }).writes('one', { to: number });
+  await twilio.customer(newNumber(), { name: 'Bo' }).writes('two', { to: number });
+  await here.admin.conversationWith('Bo');
+  const page = await openPage(browser, { viewport: { width: 800, height: 700 } });
+  await page.goto(windowAddress(here, here.admin));
+  await page.getByRole('link', { name: /Anna/ }).waitFor();
+  const focused = (): Promise<string> =>
+    page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.id ?? '');
+
+  await page.keyboard.press('j');
+  await page.getByRole('heading', { level: 2, name: 'Bo' }).waitFor();
+  await until(async () => (await focused()) === 'composer', 'the composer');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('e');
+  await page.getByText('Closed', { exact: true }).last().waitFor();
+  await page.keyboard.press('Control+z');
+  await until(async () => (await here.admin.section('unassigned')).length === 2, 'the undoing');
+  await page.keyboard.press('/');
+  await page.keyboard.type('Ann');
+  await until(async () => (await page.locator('a.row').count()) === 1, 'the search');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('F6');
+  await page.keyboard.press('F6');
+  await page.keyboard.press('F6');
+  expect(await page.evaluate(() => document.activeElement?.closest('.thread-pane') !== null)).toBe(true);
+
+  await page.locator('.messages').focus();
+  await page.keyboard.press('?');
+  const sheet = page.getByRole('dialog', { name: 'Keyboard' });
+  await sheet.getByRole('switch', { name: /single keys/ }).click({ force: true });
+  await page.keyboard.press('Escape');
+  await sheet.waitFor({ state: 'hidden' });
+  await page.locator('.messages').focus();
+  await page.keyboard.press('e');
+  await page.keyboard.press('?');
+  expect(await sheet.count()).toBe(0);
+  expect(await here.admin.section('closed')).toEqual([]);
+}, 120_000);
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { html: string; failureSummary: string }[];
+}
+
+async function violations(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run: (options: object) => Promise<{ violations: Violation[] }> };
+    };
+    const { violations: found } = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] });
+    return found.map(
+      ({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)} ${nodes[0]?.failureSummary.slice(0, 200)}`,
+    );
+  });
+}
+
+test('at 200, 360, 620 and 1440 across nothing sticks out and axe finds nothing, in both themes (WCAG 2.2 AA)', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah Whitcombe-Sjögren' });
+  await customer.writes('Is week 24 free? https://example.com/roof', { to: number });
+  const { id } = await here.admin.conversationWith('Hannah Whitcombe-Sjögren');
+  await here.rep.sends(id, 'Yes');
+  await here.settled();
+  const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+  for (const theme of ['light', 'dark'] as const) {
+    const page = await openPage(browser, { bypassCSP: true }, [/postMessage/]);
+    await page.setViewportSize({ width: 800, height: 700 });
+    await page.goto(windowAddress(here, theme === 'light' ? here.admin : here.rep, theme));
+    await page.locator('.list-pane').waitFor();
+    await page.evaluate(axe);
+    for (const [width, height] of [
+      [200, 300],
+      [360, 640],
+      [620, 480],
+      [1_440, 900],
+    ] as const) {
+      await page.setViewportSize({ width, height });
+      for (const place of ['list', 'thread'] as const) {
+        if (place === 'thread') {
+          await page.getByRole('link', { name: /Hannah/ }).click();
+          await page.getByRole('log').getByText('Is week 24 free?').waitFor();
+        }
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        expect.soft(wide, `${place} ${width}x${height} ${theme}`).toBeLessThanOrEqual(width);
+        expect.soft(await violations(page), `${place} ${width}x${height} ${theme}`).toEqual([]);
+        if (place === 'thread' && width < 618) await page.locator('.back').click();
+      }
+    }
+  }
+}, 120_000);
