@@ -20,6 +20,7 @@ import { disconnectAll, type ConnectDeps } from './inbox/connect.ts';
 import type { InboxDeps } from './inbox/deps.ts';
 import { fetchMedia } from './inbox/fetch-media.ts';
 import { fetchProfile } from './inbox/fetch-profile.ts';
+import { hintContact } from './inbox/hint.ts';
 import { importHistory } from './inbox/import-history.ts';
 import { ingest } from './inbox/ingest.ts';
 import { createPresence } from './inbox/presence.ts';
@@ -28,6 +29,7 @@ import { receiveMessage } from './inbox/receive.ts';
 import { reconcileChannel, reconcileChannels } from './inbox/reconcile.ts';
 import { followSearch } from './inbox/search-index.ts';
 import { sendMessage, settleMessage } from './inbox/send.ts';
+import { applyEdit, applyReaction } from './inbox/react.ts';
 import { applyStatus } from './inbox/status.ts';
 import { createTemplateShelf } from './inbox/template-shelf.ts';
 import { discardUpload } from './inbox/uploads.ts';
@@ -205,6 +207,9 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindBatchTask(ingest, inbox),
       bindTask(receiveMessage, inbox),
       bindTask(applyStatus, inbox),
+      bindTask(applyReaction, inbox),
+      bindTask(applyEdit, inbox),
+      bindTask(hintContact, inbox),
       bindTask(sendMessage, inbox),
       bindTask(settleMessage, inbox),
       bindTask(discardUpload, inbox),

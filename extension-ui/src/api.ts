@@ -192,6 +192,7 @@ export function createApi(source: SessionSource) {
       >('GET', `/api/channels/messenger/pages${query({ login })}`),
     connectMessenger: (login: string, pageIds: string[], visibility: 'shared' | 'private') =>
       call<{ data: Channel[] }>('POST', '/api/channels/messenger', { login, pageIds, visibility }),
+    checkChannel: (id: string) => call<Channel>('POST', `/api/channels/${id}/check`),
     changeChannel: (id: string, change: { name?: string; visibility?: 'shared' | 'private' }) =>
       call<Channel>('PATCH', `/api/channels/${id}`, change),
     disconnect: (id: string) => call<void>('DELETE', `/api/channels/${id}`),

@@ -63,6 +63,8 @@ export interface MessageDetails {
   readonly forwarded?: true;
   /** The contact changed its text after sending. */
   readonly edited?: true;
+  /** Which of its changes the text is: an earlier one that comes later changes nothing. Not shown. */
+  readonly editVersion?: number;
   /** The ad or link the contact came from. */
   readonly referral?: {
     readonly source: string;
@@ -133,6 +135,8 @@ export interface EditEvent extends EventBase {
   readonly contact: Party;
   readonly targetProviderId: string;
   readonly text: string;
+  /** Which change of this message it is, counted from 1; where the provider does not count, the later one wins. */
+  readonly version?: number;
 }
 
 /** Something we know but do nothing about, counted under `reason`. */
@@ -311,6 +315,8 @@ export interface Provider {
   profile?(channel: ChannelAccess, contactAddress: string): Promise<Profile>;
   /** What the provider remembers of this channel, newest conversations first (C2, C13). */
   history?(channel: ChannelAccess, request: HistoryRequest): Promise<HistoryPage>;
+  /** Shows the contact that his messages were seen, or that somebody types. */
+  hint?(channel: ChannelAccess, contactAddress: string, what: 'seen' | 'typing'): Promise<void>;
   /** Looks whether everything that a channel needs is there, and mends what can be mended without a person. */
   check?(channel: ChannelAccess): Promise<ChannelCheck>;
   /** Approved templates. */
@@ -352,6 +358,8 @@ export interface MessengerProvider extends Provider {
   /** A code from the dialog to the person and his Pages. Throws UpstreamError with reason `permissions_missing` naming them. */
   finishLogin(code: string): Promise<{ facebookUserId: string; pages: MessengerPage[] }>;
   subscribe(page: { id: string; token: string }): Promise<void>;
+  /** Who removed the app or asks for the deletion of his data; null when it is not signed by Meta. */
+  signedPerson(signedRequest: string): string | null;
   /** The answer to Meta's GET check, or null to refuse it. */
   handshake(query: Readonly<Record<string, string | string[] | undefined>>): string | null;
 }

@@ -5,6 +5,7 @@ import { ProfileTime1795600500000 } from '../../migrations/1795600500000-profile
 import { NotesDue1795610000000 } from '../../migrations/1795610000000-notes-due.ts';
 import { SavedReplies1795610000001 } from '../../migrations/1795610000001-saved-replies.ts';
 import { ListsAndSearch1795620000002 } from '../../migrations/1795620000002-lists-and-search.ts';
+import { DataDeletion1795641000000 } from '../../migrations/1795641000000-data-deletion.ts';
 import { Notices1795680000000 } from '../../migrations/1795680000000-notices.ts';
 
 export const migrations = [
@@ -14,5 +15,6 @@ export const migrations = [
   NotesDue1795610000000,
   SavedReplies1795610000001,
   ListsAndSearch1795620000002,
+  DataDeletion1795641000000,
   Notices1795680000000,
 ];

@@ -123,6 +123,13 @@ export interface MessengerLoginRow {
   expiresAt: string;
 }
 
+/** A deletion that a person asked Facebook for, under its confirmation code; nothing in it names him. */
+export interface DataDeletionRow {
+  id: string;
+  channels: number;
+  doneAt: string;
+}
+
 export interface ContactRow {
   id: string;
   companyId: string;
@@ -605,6 +612,7 @@ export const MessengerLogin = table<MessengerLoginRow>('messenger_login', {
   sealedPages: maybeText,
   expiresAt: text,
 });
+export const DataDeletion = table<DataDeletionRow>('data_deletion', { id, channels: number, doneAt: text });
 export const Contact = table<ContactRow>('contact', {
   id,
   companyId: text,
@@ -873,6 +881,7 @@ export const tables: EntitySchema[] = [
   TokenBudget,
   Channel,
   MessengerLogin,
+  DataDeletion,
   Contact,
   ContactIdentity,
   Conversation,

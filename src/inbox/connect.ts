@@ -11,8 +11,9 @@ import type { Reader, Tx } from '../db/database.ts';
 import { Channel, MessengerLogin, type ChannelRow, type MessengerLoginRow } from '../db/tables.ts';
 import { changeFacts, factsOf, type ChannelFacts } from './channel-state.ts';
 import { accessOf, credentialsPlace, type InboxDeps } from './deps.ts';
+import { renewPages } from './facebook-person.ts';
 import { importHistory } from './import-history.ts';
-import { reconcileChannel } from './reconcile.ts';
+import { checkChannel, reconcileChannel } from './reconcile.ts';
 
 export interface ConnectDeps extends InboxDeps {
   readonly providers: Providers;
@@ -241,13 +242,14 @@ export async function finishMessengerLogin(
   if (input.error !== undefined || typeof input.code !== 'string' || input.code === '') return { outcome: 'denied' };
   try {
     const { facebookUserId, pages } = await deps.providers.messenger.finishLogin(input.code);
-    await deps.db.transaction((tx) =>
-      tx.query('update messenger_login set facebook_user_id = ?, sealed_pages = ? where id = ?', [
+    await deps.db.transaction(async (tx) => {
+      await tx.query('update messenger_login set facebook_user_id = ?, sealed_pages = ? where id = ?', [
         facebookUserId,
         deps.vault.seal(JSON.stringify(pages), loginPlace(state.next)),
         state.next,
-      ]),
-    );
+      ]);
+      await renewPages(deps, tx, facebookUserId, pages);
+    });
     return { outcome: 'ready' };
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
@@ -378,6 +380,17 @@ export function changeChannel(
     await deps.changes.record(tx, { kind: 'channel.changed', companyId: viewer.companyId, channelId: before.id });
     return after!;
   });
+}
+
+/** Asks the provider at once how the channel is, and mends what needs no person (C14). */
+export async function recheckChannel(deps: ConnectDeps, viewer: Viewer, channelId: string): Promise<void> {
+  const channel = await deps.db.read((reader) => channelFor(reader, viewer, channelId));
+  if (channel.ownerId !== viewer.userId) requireAdmin(viewer);
+  if (channel.state === 'disconnected') return;
+  await checkChannel(deps, channel, deps.provider(channel.provider), accessOf(deps, channel));
+  await deps.db.transaction((tx) =>
+    deps.queue.enqueue(tx, reconcileChannel, { channelId: channel.id, page: null }, { key: channel.id }),
+  );
 }
 
 /** Unsubscribes, forgets the credentials, keeps the conversations (C15). */

@@ -7,6 +7,7 @@ import type { Reader, Tx } from '../db/database.ts';
 import { ErasedMessage, type ConversationRow, type MessageRow, type ReadMarkRow, type UserRow } from '../db/tables.ts';
 import { theApp, type Actor } from './changes.ts';
 import type { InboxDeps } from './deps.ts';
+import { enqueueHint } from './hint.ts';
 
 export function actorOf(viewer: Pick<Viewer, 'userId' | 'name'>): Actor {
   return { kind: 'user', id: viewer.userId, name: viewer.name };
@@ -144,6 +145,7 @@ export function markRead(
       [viewer.userId, readCount, throughId, readCount, conversation.id],
     );
     await deps.changes.record(tx, { kind: 'conversation.read', conversation, userId: viewer.userId });
+    await enqueueHint(deps, tx, conversation, 'seen');
   });
 }
 

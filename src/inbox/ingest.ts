@@ -8,6 +8,7 @@ import { defineBatchTask } from '../jobs/queue.ts';
 import { newId } from '../base/ids.ts';
 import { cleanTexts } from './clean-text.ts';
 import type { InboxDeps } from './deps.ts';
+import { applyEdit, applyReaction } from './react.ts';
 import { contactLane, receiveMessage } from './receive.ts';
 import { applyStatus } from './status.ts';
 
@@ -53,8 +54,12 @@ export const ingest = defineBatchTask('ingest', webhookShape, async (deps: Inbox
           messages.push({ payload, lane, correlationId });
         } else if (event.type === 'status') {
           statuses.push({ payload: { channelId: channel.id, event, receivedAt }, lane: null, correlationId });
+        } else if (event.type === 'reaction') {
+          await deps.queue.enqueue(tx, applyReaction, { channelId: channel.id, event, receivedAt });
+        } else if (event.type === 'edit') {
+          await deps.queue.enqueue(tx, applyEdit, { channelId: channel.id, event, receivedAt });
         } else {
-          deps.metrics.ignoredEvents.inc({ provider, reason: event.type === 'ignored' ? event.reason : event.type });
+          deps.metrics.ignoredEvents.inc({ provider, reason: event.reason });
         }
       }
       await item.job.done(tx);

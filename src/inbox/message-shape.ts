@@ -1,11 +1,13 @@
 // Messages as the screens and streams show them.
 import { text } from '../base/texts.ts';
+import type { MessageDetails } from '../channels/provider.ts';
 import type { Viewer } from '../companies/access.ts';
 import type { Reader } from '../db/database.ts';
 import type { AttachmentRow, MessageRow } from '../db/tables.ts';
 import type { Message } from '../web/contract.ts';
 import { UserError } from '../base/errors.ts';
 import { previewOf } from './queries.ts';
+import type { StoredReaction } from './react.ts';
 
 export interface MessageDeps {
   readonly mediaLink: (
@@ -93,8 +95,8 @@ async function messageShapes(
     },
     kind: row.kind,
     text: row.text,
-    reactions: JSON.parse(row.reactions) as Message['reactions'],
-    details: row.details === null ? null : (JSON.parse(row.details) as Message['details']),
+    reactions: reactionsOf(row),
+    details: detailsOf(row),
     attachments: attachments.filter((found) => found.messageId === row.id).map((found) => attachmentShape(deps, found)),
     replyTo: quotedBy(viewer, row, quoted),
     status: row.status,
@@ -110,6 +112,17 @@ async function messageShapes(
     inNote: notedIds.has(row.id),
     createdAt: row.createdAt,
   }));
+}
+
+function reactionsOf(row: MessageRow): Message['reactions'] {
+  const stored = JSON.parse(row.reactions) as StoredReaction[];
+  return stored.flatMap(({ emoji, by }) => (emoji === null ? [] : [{ emoji, by }]));
+}
+
+function detailsOf(row: MessageRow): Message['details'] {
+  if (row.details === null) return null;
+  const { editVersion: _, ...shown } = JSON.parse(row.details) as MessageDetails;
+  return shown as Message['details'];
 }
 
 function attachmentShape(deps: MessageDeps, row: AttachmentRow): Message['attachments'][number] {

@@ -100,7 +100,7 @@ async function afterFailure(
 }
 
 /** Asks the provider how the channel is, keeps the answer, and says whether the channel can be worked with. */
-async function checkChannel(
+export async function checkChannel(
   deps: InboxDeps,
   channel: ChannelRow,
   provider: Provider,

@@ -643,6 +643,13 @@ export const calls = {
     body: z.object({ name: z.string().trim().min(1).max(100).optional(), visibility: visibility.optional() }),
     answers: { 200: channel },
   },
+  checkChannel: {
+    method: 'POST',
+    path: '/api/channels/:id/check',
+    does: 'Asks the provider how the channel is: permission, rights, webhook; for its owner and admins (C14)',
+    right: 'user',
+    answers: { 200: channel },
+  },
   disconnectChannel: {
     method: 'DELETE',
     path: '/api/channels/:id',

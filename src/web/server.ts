@@ -26,6 +26,7 @@ import { apiErrors } from './errors.ts';
 import type { CallAnswer, Handler, Handlers } from './handler.ts';
 import { live, metrics, ready, type HealthDeps } from './health.ts';
 import { serveMedia, type MediaDeps } from './media.ts';
+import { deauthorizeCallback, deletionCallback, deletionStatus } from './meta-callbacks.ts';
 import {
   bindBrowser,
   install,
@@ -166,6 +167,10 @@ function pageRoutes(deps: ServerDeps, router: Router): void {
     onError: () => undefined,
   });
   router.delete('/oauth/callback', uninstallBody, (ctx) => uninstallCallback(deps.oauth, ctx, ctx.request.body));
+  const signed = koaBody({ multipart: false, formLimit: '20kb', jsonLimit: '20kb', onError: () => undefined });
+  router.post('/webhooks/meta/deauthorize', signed, (ctx) => deauthorizeCallback(deps.oauth.connect, ctx));
+  router.post('/webhooks/meta/data-deletion', signed, (ctx) => deletionCallback(deps.oauth.connect, ctx));
+  router.get('/privacy/deletion/:code', (ctx) => deletionStatus(deps.oauth.connect, ctx, ctx.params.code ?? ''));
   router.get('/oauth/meta/callback', (ctx) => messengerCallback(deps.oauth, ctx));
   const media = async (ctx: Context): Promise<void> => {
     const { id = '' } = (ctx as unknown as { params: Record<string, string> }).params;

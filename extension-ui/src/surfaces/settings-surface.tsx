@@ -1,16 +1,18 @@
 // Settings: channels with their health, connecting new ones, company options, who is available.
-import { useEffect, useState } from 'preact/hooks';
-import type { Channel, Settings } from '../../../src/web/contract.ts';
+import { useState } from 'preact/hooks';
+import type { Settings } from '../../../src/web/contract.ts';
 import { ApiError } from '../api.ts';
-import { Avatar, providerName } from '../parts/avatar.tsx';
+import { Avatar } from '../parts/avatar.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Empty } from '../parts/empty.tsx';
-import { Icon, WithIcon } from '../parts/icon.tsx';
-import { Menu } from '../parts/menu.tsx';
+import { Icon } from '../parts/icon.tsx';
 import { Switch } from '../parts/switch.tsx';
+import { VisibilityChoice } from '../parts/visibility-choice.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useStore } from '../use-store.ts';
+import { ConnectMessenger } from './connect-messenger.tsx';
+import { HealthCard } from './health-card.tsx';
 import { ToastBar } from './inbox.tsx';
 
 export function SettingsSurface({ store, inTab }: { store: Store; inTab: boolean }) {
@@ -53,117 +55,6 @@ export function SettingsSurface({ store, inTab }: { store: Store; inTab: boolean
       {connecting === 'messenger' && <ConnectMessenger store={store} onClose={() => setConnecting(null)} />}
       <ToastBar store={store} />
     </div>
-  );
-}
-
-function HealthCard({
-  store,
-  channel,
-  onConnect,
-}: {
-  store: Store;
-  channel: Channel;
-  onConnect: (what: 'whatsapp' | 'messenger') => void;
-}) {
-  const me = useStore(store, (state) => state.me.user);
-  const { health } = channel;
-  const isOwner = channel.owner.id === me.id;
-  const mayMend = isOwner || me.isAdmin;
-  const [reason] = health.reasons;
-  const pill = { ok: 'circle-check', warning: 'triangle-alert', broken: 'circle-x' } as const;
-  const mend = (): void => {
-    if (reason?.code.startsWith('webhook')) {
-      void navigator.clipboard
-        .writeText(`${location.origin}/webhooks/twilio`)
-        .then(() => store.actions.toast(t('toast.copied')))
-        .catch(() => undefined);
-    } else onConnect(channel.provider);
-  };
-  return (
-    <section class={`card health ${health.state}`} aria-label={channel.name}>
-      <header>
-        <Avatar id={channel.id} name={channel.name} url={channel.avatarUrl} size={40} provider={channel.provider} />
-        <div class="health-title">
-          <h2>
-            {channel.name}
-            <span class={`pill ${health.state === 'ok' ? 'ok' : health.state === 'warning' ? 'warn' : 'bad'}`}>
-              <Icon name={pill[health.state]} size={14} />
-              {t(`health.${health.state}`)}
-            </span>
-          </h2>
-          <p>
-            {[
-              providerName(channel.provider),
-              channel.provider === 'whatsapp' ? channel.address : '',
-              t('settings.connectedBy', { name: channel.owner.name }),
-            ]
-              .filter(Boolean)
-              .join(' · ')}
-          </p>
-        </div>
-        <span class="visibility">
-          <Icon name={channel.visibility === 'shared' ? 'users' : 'lock'} size={16} />
-          {t(`visibility.${channel.visibility}`)}
-        </span>
-        {isOwner && (
-          <Menu
-            label={t('thread.more')}
-            button={<Icon name="ellipsis" size={18} />}
-            items={[
-              {
-                key: 'visibility',
-                label: t('settings.makeShared'),
-                content: (
-                  <WithIcon
-                    icon={channel.visibility === 'shared' ? 'lock' : 'users'}
-                    words={t(channel.visibility === 'shared' ? 'settings.makePrivate' : 'settings.makeShared')}
-                  />
-                ),
-                onPick: () =>
-                  void store.api
-                    .changeChannel(channel.id, { visibility: channel.visibility === 'shared' ? 'private' : 'shared' })
-                    .catch(store.actions.explain),
-              },
-              {
-                key: 'disconnect',
-                label: t('settings.disconnect'),
-                danger: true,
-                rule: true,
-                content: <WithIcon icon="unlink" words={t('settings.disconnect')} />,
-                onPick: () =>
-                  void store.api
-                    .disconnect(channel.id)
-                    .then(() => store.actions.toast(t('toast.disconnected')))
-                    .catch(store.actions.explain),
-              },
-            ]}
-          />
-        )}
-      </header>
-      {reason && (
-        <div class={`health-reason ${health.state === 'broken' ? 'bad' : 'warn'}`}>
-          <p>{reason.message}</p>
-          {mayMend && reason.action ? (
-            <button type="button" class={`button${health.state === 'broken' ? ' primary' : ''}`} onClick={mend}>
-              {reason.action}
-            </button>
-          ) : (
-            <span>{t('settings.ask', { name: channel.owner.name })}</span>
-          )}
-        </div>
-      )}
-      <dl class="checks">
-        {health.checks.map((check) => (
-          <div key={check.name} class={check.ok ? 'ok' : 'bad'}>
-            <dt>
-              <Icon name={check.ok ? 'check' : 'x'} size={14} />
-              {check.name}
-            </dt>
-            <dd>{check.value}</dd>
-          </div>
-        ))}
-      </dl>
-    </section>
   );
 }
 
@@ -307,148 +198,6 @@ function ConnectWhatsapp({ store, onClose }: { store: Store; onClose: () => void
           </p>
         )}
       </form>
-    </Dialog>
-  );
-}
-
-function VisibilityChoice({
-  value,
-  onChange,
-}: {
-  value: 'shared' | 'private';
-  onChange: (value: 'shared' | 'private') => void;
-}) {
-  return (
-    <fieldset>
-      <legend>{t('visibility.question')}</legend>
-      {(['shared', 'private'] as const).map((choice) => (
-        <label key={choice} class="radio-card slim">
-          <input type="radio" name="visibility" checked={value === choice} onChange={() => onChange(choice)} />
-          <Icon name={choice === 'shared' ? 'users' : 'lock'} size={16} />
-          <span class="two-lines">
-            <b>{t(`visibility.${choice}`)}</b>
-            <small>{t(`visibility.${choice}.body`)}</small>
-          </span>
-        </label>
-      ))}
-    </fieldset>
-  );
-}
-
-const askEveryMs = 1_000;
-
-function ConnectMessenger({ store, onClose }: { store: Store; onClose: () => void }) {
-  const [login, setLogin] = useState<string | null>(null);
-  const [pages, setPages] = useState<
-    { id: string; name: string; usable: boolean; reason: string | null; connected: boolean }[] | null
-  >(null);
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const [visibility, setVisibility] = useState<'shared' | 'private'>('shared');
-  const [problem, setProblem] = useState('');
-  useEffect(() => {
-    if (!login || pages) return;
-    const timer = setInterval(() => {
-      void store.api
-        .pages(login)
-        .then((answer) => {
-          if (!answer.ready) return;
-          setPages(answer.data);
-          setChosen(new Set(answer.data.filter(({ usable }) => usable).map(({ id }) => id)));
-        })
-        .catch((error: unknown) => setProblem(error instanceof ApiError ? error.message : ''));
-    }, askEveryMs);
-    return () => clearInterval(timer);
-  }, [login, pages, store]);
-  const begin = (): void => {
-    // Opened at once, so that the browser takes it as the user's own window.
-    const tab = window.open('', '_blank');
-    void store.api
-      .startLogin()
-      .then((begun) => {
-        setLogin(begun.login);
-        if (tab) tab.location.href = begun.authorizeUrl;
-        else location.href = begun.authorizeUrl;
-      })
-      .catch((error: unknown) => {
-        tab?.close();
-        setProblem(error instanceof ApiError ? error.message : t('net.noAnswer'));
-      });
-  };
-  const connect = (): void => {
-    void store.api
-      .connectMessenger(login!, [...chosen], visibility)
-      .then(() => {
-        store.actions.toast(
-          t('toast.connected', {
-            name: pages!
-              .filter(({ id }) => chosen.has(id))
-              .map(({ name }) => name)
-              .join(', '),
-          }),
-        );
-        onClose();
-      })
-      .catch((error: unknown) => setProblem(error instanceof ApiError ? error.message : t('net.noAnswer')));
-  };
-  return (
-    <Dialog
-      kind="settings"
-      title={t('settings.messenger')}
-      label={t('settings.messenger')}
-      onClose={onClose}
-      footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {t('cancel')}
-          </button>
-          {pages ? (
-            <button type="button" class="button primary" disabled={chosen.size === 0} onClick={connect}>
-              {t('settings.connectThis')}
-            </button>
-          ) : (
-            <button type="button" class="button primary" onClick={begin}>
-              {t('health.token.action')}
-            </button>
-          )}
-        </>
-      }
-    >
-      <div class="form">
-        {!pages && <p class="small">{t(login ? 'settings.messenger.waiting' : 'settings.messenger.why')}</p>}
-        {pages && (
-          <fieldset>
-            <legend>{t('settings.choosePages')}</legend>
-            {pages.map((page) => (
-              <label key={page.id} class="radio-card slim">
-                <input
-                  type="checkbox"
-                  checked={chosen.has(page.id)}
-                  disabled={!page.usable}
-                  onChange={(event) => {
-                    const next = new Set(chosen);
-                    if (event.currentTarget.checked) next.add(page.id);
-                    else next.delete(page.id);
-                    setChosen(next);
-                  }}
-                />
-                <span class="two-lines">
-                  <b>{page.name}</b>
-                  {(page.reason ?? (page.connected ? t('settings.alreadyConnected') : null)) && (
-                    <small>{page.reason ?? t('settings.alreadyConnected')}</small>
-                  )}
-                </span>
-              </label>
-            ))}
-          </fieldset>
-        )}
-        {pages && <VisibilityChoice value={visibility} onChange={setVisibility} />}
-        {problem && (
-          <p class="form-problem" role="alert">
-            <Icon name="circle-alert" size={16} />
-            {problem}
-          </p>
-        )}
-      </div>
     </Dialog>
   );
 }

@@ -34,6 +34,10 @@ const appsShape = z.object({
 /** Facebook does not tell of dead tokens (Debugging access tokens), nor that it unsubscribed a Page (Webhooks): one must ask. */
 export async function checkPage(deps: MessengerDeps, channel: ChannelAccess): Promise<ChannelCheck> {
   const { pageToken = '' } = channel.credentials;
+  // Wiped when the person removed the app.
+  if (pageToken === '') {
+    return { dead: 'token_app_removed', endsAt: null, missing: [], webhook: 'off', otherApps: [] };
+  }
   const { data: token } = tokenShape.parse(
     await graph(deps, {
       method: 'GET',

@@ -11,6 +11,9 @@ export interface GraphCall {
   readonly token?: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly json?: unknown;
+  /** Instead of `json`. */
+  readonly body?: { readonly contentType: string; readonly bytes: Uint8Array };
+  readonly timeoutMs?: number;
 }
 
 /** The answer's JSON object. Throws UpstreamError; an answer that is no JSON leaves a send's outcome unknown. */
@@ -24,9 +27,12 @@ export async function graph(deps: MessengerDeps, call: GraphCall): Promise<Recor
     url: url.href,
     headers: {
       ...(call.token ? { authorization: `Bearer ${call.token}` } : {}),
+      ...(call.body ? { 'content-type': call.body.contentType } : {}),
       ...(call.json === undefined ? {} : { 'content-type': 'application/json' }),
     },
+    ...(call.body ? { body: call.body.bytes } : {}),
     ...(call.json === undefined ? {} : { body: JSON.stringify(call.json) }),
+    ...(call.timeoutMs === undefined ? {} : { timeoutMs: call.timeoutMs }),
   });
   const body = response.json;
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);

@@ -9,6 +9,18 @@ export function parseJson(source: string): unknown {
   }
 }
 
+export type Json = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** An id, whether it came as number or as text. */
+export function idOf(value: unknown): string | null {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  return typeof value === 'string' && /^\d{1,40}$/.test(value) ? value : null;
+}
+
 /** Strings are skipped whole, so that digits inside a text stay as they are. */
 function quoteLongIntegers(source: string): string {
   return source.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|(-?\d{16,})(?![\d.eE])/g, (all, integer: string | undefined) =>

@@ -4,8 +4,10 @@ import { checkPage } from './check.ts';
 import { readHistory, recentMessages } from './history.ts';
 import { authorizeUrl, finishLogin, subscribe, unsubscribe } from './login.ts';
 import { readProfile } from './profile.ts';
-import { sendMessage } from './send.ts';
+import { sendMessage, showHint } from './send.ts';
 import type { MessengerDeps } from './settings.ts';
+import { signedPerson } from './signed-request.ts';
+import { attachments } from './upload.ts';
 import { answerHandshake, parseWebhook, verifyWebhook } from './webhook.ts';
 
 const hourMs = 3_600_000;
@@ -22,7 +24,7 @@ export function createMessenger(deps: MessengerDeps): MessengerProvider {
     capabilities: {
       replyWindowMs: (deps.humanAgent ? 7 * 24 : 24) * hourMs,
       maxText: 1_999,
-      attachments: null,
+      attachments,
       templates: false,
     },
     claim: () => null,
@@ -32,12 +34,14 @@ export function createMessenger(deps: MessengerDeps): MessengerProvider {
     mediaRules: () => mediaRules,
     recentMessages: (channel, contactAddress, since) => recentMessages(deps, channel, contactAddress, since),
     history: (channel, request) => readHistory(deps, channel, request),
+    hint: (channel, contactAddress, what) => showHint(deps, channel, contactAddress, what),
     check: (channel) => checkPage(deps, channel),
     profile: (channel, contactAddress) => readProfile(deps, channel, contactAddress),
     disconnect: (channel) => unsubscribe(deps, channel),
     authorizeUrl: (state) => authorizeUrl(deps, state),
     finishLogin: (code) => finishLogin(deps, code),
     subscribe: (page) => subscribe(deps, page),
+    signedPerson: (signedRequest) => signedPerson(deps.appSecret, signedRequest),
     handshake: (query) => answerHandshake(query, deps.verifyToken),
   };
 }

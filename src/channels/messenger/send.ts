@@ -1,8 +1,9 @@
-// One message from a Page (Send API).
+// One message from a Page (Send API), and the signs that somebody reads or types (Sender Actions).
 import { UpstreamError } from '../../base/errors.ts';
 import type { Accepted, ChannelAccess, OutboundMessage } from '../provider.ts';
 import { graph } from './graph.ts';
 import type { MessengerDeps } from './settings.ts';
+import { uploadAttachment } from './upload.ts';
 import { metadataPrefix } from './webhook.ts';
 
 const dayMs = 24 * 3_600_000;
@@ -12,6 +13,7 @@ export async function sendMessage(
   channel: ChannelAccess,
   message: OutboundMessage,
 ): Promise<Accepted> {
+  const content = await contentOf(deps, channel, message);
   const answer = await graph(deps, {
     method: 'POST',
     path: `${channel.address}/messages`,
@@ -19,8 +21,9 @@ export async function sendMessage(
     json: {
       recipient: { id: message.to },
       ...typeOf(deps, message),
+      ...(message.replyToProviderId === null ? {} : { reply_to: { mid: message.replyToProviderId } }),
       message: {
-        ...contentOf(message),
+        ...content,
         // Comes back in our echo, so that an echo which overtakes this answer is known as ours.
         metadata: `${metadataPrefix}${message.messageId}`,
       },
@@ -41,9 +44,27 @@ function typeOf(deps: MessengerDeps, message: OutboundMessage): Record<string, s
 }
 
 /** Text and attachment exclude each other: there is no caption on Messenger. */
-function contentOf(message: OutboundMessage): Record<string, unknown> {
+async function contentOf(
+  deps: MessengerDeps,
+  channel: ChannelAccess,
+  message: OutboundMessage,
+): Promise<Record<string, unknown>> {
   const { attachment } = message;
   if (!attachment) return { text: message.text };
   const type = attachment.kind === 'sticker' ? 'image' : attachment.kind;
-  return { attachment: { type, payload: { url: attachment.url, is_reusable: false } } };
+  return { attachment: { type, payload: { attachment_id: await uploadAttachment(deps, channel, type, attachment) } } };
+}
+
+export async function showHint(
+  deps: MessengerDeps,
+  channel: ChannelAccess,
+  psid: string,
+  what: 'seen' | 'typing',
+): Promise<void> {
+  await graph(deps, {
+    method: 'POST',
+    path: `${channel.address}/messages`,
+    token: channel.credentials.pageToken ?? '',
+    json: { recipient: { id: psid }, sender_action: what === 'seen' ? 'mark_seen' : 'typing_on' },
+  });
 }

@@ -3,14 +3,14 @@ import { hmac, sameSecret, sha256 } from '../../base/crypto.ts';
 import type {
   IgnoredEvent,
   InboundEvent,
-  MediaKind,
+  EditEvent,
   MessageEvent,
-  MessageKind,
-  RemoteMedia,
+  ReactionEvent,
   StatusEvent,
   WebhookRequest,
 } from '../provider.ts';
-import { parseJson } from './long-numbers.ts';
+import { answersOf, contentOf, orderText, referralOf, type Content } from './content.ts';
+import { idOf, isObject, parseJson, type Json } from './long-numbers.ts';
 
 /** Signed with the app secret over the received bytes; the older SHA-1 header counts for nothing (Webhooks: validating payloads). */
 export function verifyWebhook(appSecret: string, request: WebhookRequest): boolean {
@@ -28,8 +28,6 @@ export function answerHandshake(
   if (mode !== 'subscribe' || typeof token !== 'string' || typeof challenge !== 'string') return null;
   return sameSecret(token, verifyToken) && /^\d{1,40}$/.test(challenge) ? challenge : null;
 }
-
-type Json = Readonly<Record<string, unknown>>;
 
 export function parseWebhook(appId: string, body: Buffer): InboundEvent[] {
   const raw = body.toString('utf8');
@@ -76,26 +74,57 @@ function eventOf(appId: string, entryPage: string | null, entry: Json, event: un
     return messageEvent(appId, base, contact, event.message, raw);
   }
   if (contact !== null && (isObject(event.delivery) || isObject(event.read))) return receipt(base, contact, event);
-  if (contact !== null && isObject(event.postback)) return postback(base, contact, event.postback, raw);
   if (contact === null && isObject(event.postback)) return ignored(page, 'postback_without_person');
+  if (contact !== null) {
+    const said = otherEvent(base, contact, event, raw);
+    if (said) return said;
+  }
   const known = knownKinds.find((kind) => kind in event);
   return ignored(page, known ?? 'unknown_event');
 }
 
+/** What a person did other than write. */
+function otherEvent(base: Base, contact: string, event: Json, raw: string): InboundEvent | undefined {
+  if (isObject(event.reaction)) return reaction(base, contact, event.reaction, raw);
+  if (isObject(event.message_edit)) return edit(base, contact, event.message_edit, raw);
+  const { postback, referral, order, messaging_feedback: feedback } = event;
+  if (isObject(postback)) {
+    const title = typeof postback.title === 'string' ? postback.title : '';
+    const details = isObject(postback.referral) ? { referral: referralOf(postback.referral) } : null;
+    const content: Content = { kind: 'postback', text: title, media: [], details };
+    return act(base, contact, 'postback', postback.mid, content, raw);
+  }
+  if (isObject(referral)) {
+    // An m.me link or an ad led back into a conversation that is there already.
+    const content: Content = { kind: 'postback', text: '', media: [], details: { referral: referralOf(referral) } };
+    return act(base, contact, 'referral', undefined, content, raw);
+  }
+  if (isObject(order)) {
+    return act(
+      base,
+      contact,
+      'order',
+      undefined,
+      { kind: 'text', text: orderText(order), media: [], details: null },
+      raw,
+    );
+  }
+  if (isObject(feedback)) {
+    const content: Content = { kind: 'text', text: answersOf(feedback), media: [], details: null };
+    return { ...act(base, contact, 'feedback', undefined, content, raw), opensWindow: false };
+  }
+  return undefined;
+}
+
 const knownKinds = [
-  'message_edit',
-  'reaction',
-  'referral',
   'optin',
   'pass_thread_control',
   'take_thread_control',
   'request_thread_control',
   'app_roles',
   'policy_enforcement',
-  'messaging_feedback',
   'response_feedback',
   'account_linking',
-  'order',
 ] as const;
 
 type Base = Pick<MessageEvent, 'account' | 'address' | 'at'>;
@@ -111,7 +140,6 @@ function messageEvent(appId: string, base: Base, contact: string, message: Json,
     contact: partyOf(contact),
     providerMessageId: mid,
     ...content,
-    details: null,
     replyToProviderId: replyTo,
     echo: message.is_echo === true ? echoOf(appId, message) : null,
     opensWindow: message.is_echo !== true,
@@ -136,75 +164,6 @@ function echoOf(appId: string, message: Json): NonNullable<MessageEvent['echo']>
   };
 }
 
-interface Content {
-  readonly kind: MessageKind;
-  readonly text: string;
-  readonly media: readonly RemoteMedia[];
-}
-
-function contentOf(message: Json): Content {
-  const words = typeof message.text === 'string' ? message.text : '';
-  const attachments = Array.isArray(message.attachments) ? message.attachments.filter(isObject).slice(0, 30) : [];
-  const media = mediaOf(attachments);
-  const [first] = media;
-  if (first) return { kind: first.kind, text: words, media };
-  const shared = attachments.map(sharedText).filter((line) => line !== '');
-  const place = attachments.find((attachment) => attachment.type === 'location');
-  if (place) return { kind: 'location', text: [words, placeText(place)].filter(Boolean).join('\n'), media };
-  if (shared.length > 0) return { kind: 'shared', text: [words, ...shared].filter(Boolean).join('\n'), media };
-  if (words !== '') return { kind: isObject(message.quick_reply) ? 'postback' : 'text', text: words, media };
-  return { kind: 'unsupported', text: '', media };
-}
-
-const mediaKinds = new Map<unknown, MediaKind>([
-  ['image', 'image'],
-  ['video', 'video'],
-  ['audio', 'audio'],
-  ['file', 'file'],
-  ['sticker', 'sticker'],
-]);
-
-function mediaOf(attachments: readonly Json[]): RemoteMedia[] {
-  const stickers = new Set<string>();
-  return attachments.flatMap((attachment) => {
-    const payload = isObject(attachment.payload) ? attachment.payload : {};
-    const kind = mediaKinds.get(attachment.type);
-    if (!kind || typeof payload.url !== 'string') return [];
-    const sticker = idOf(payload.sticker_id);
-    // From June to August 2026 a sticker came twice: as image with sticker_id and as sticker.
-    if (sticker !== null && stickers.has(sticker)) return [];
-    if (sticker !== null) stickers.add(sticker);
-    const name = kind === 'file' ? fileName(payload.url) : null;
-    return [
-      { kind: sticker === null ? kind : 'sticker', url: payload.url, contentType: null, name } satisfies RemoteMedia,
-    ];
-  });
-}
-
-function fileName(url: string): string | null {
-  if (!URL.canParse(url)) return null;
-  const last = new URL(url).pathname.split('/').at(-1) ?? '';
-  try {
-    return decodeURIComponent(last).slice(0, 200) || null;
-  } catch {
-    return null;
-  }
-}
-
-/** Title and address of a shared link, post or reel; their address is a page, never a file. */
-function sharedText(attachment: Json): string {
-  const payload = isObject(attachment.payload) ? attachment.payload : {};
-  const title = [payload.title, attachment.title].find((value) => typeof value === 'string' && value !== '');
-  const url = [payload.url, attachment.url].find((value) => typeof value === 'string' && value !== '');
-  return [title, url].filter((value) => typeof value === 'string').join('\n');
-}
-
-function placeText(attachment: Json): string {
-  const payload = isObject(attachment.payload) ? attachment.payload : {};
-  const coordinates = isObject(payload.coordinates) ? payload.coordinates : {};
-  return `${String(coordinates.lat)}, ${String(coordinates.long)}`;
-}
-
 function receipt(base: Base, contact: string, event: Json): StatusEvent | IgnoredEvent {
   const isRead = isObject(event.read);
   const body = (isRead ? event.read : event.delivery) as Json;
@@ -222,22 +181,49 @@ function receipt(base: Base, contact: string, event: Json): StatusEvent | Ignore
   };
 }
 
-function postback(base: Base, contact: string, body: Json, raw: string): MessageEvent {
-  const title = typeof body.title === 'string' ? body.title : '';
-  const mid = typeof body.mid === 'string' && body.mid !== '' ? body.mid : `postback:${sha256(`${contact}|${raw}`)}`;
+/** Something done that shows as a message. Without a `mid` it is known again by all that it says. */
+function act(base: Base, contact: string, what: string, mid: unknown, content: Content, raw: string): MessageEvent {
+  const hasMid = typeof mid === 'string' && mid !== '' && mid.length <= 1_000;
   return {
     ...base,
     type: 'message',
     contact: partyOf(contact),
-    providerMessageId: mid,
-    kind: 'postback',
-    text: title,
-    media: [],
-    details: null,
+    providerMessageId: hasMid ? mid : `${what}:${sha256(`${contact}|${raw}`)}`,
+    ...content,
     replyToProviderId: null,
     echo: null,
     opensWindow: true,
     raw,
+  };
+}
+
+/** `reaction` and `emoji` may be missing when it is taken back. */
+function reaction(base: Base, contact: string, body: Json, raw: string): ReactionEvent | InboundEvent {
+  if (typeof body.mid !== 'string' || body.mid === '') return unreadable(base.account, 'reaction', raw);
+  const given = body.action !== 'unreact';
+  const emoji = typeof body.emoji === 'string' && body.emoji !== '' ? body.emoji : '❤️';
+  return {
+    ...base,
+    type: 'reaction',
+    contact: partyOf(contact),
+    targetProviderId: body.mid,
+    emoji: given ? emoji : null,
+    by: 'contact',
+  };
+}
+
+/** `num_edit` is a number in the reference's table and text in its sample. */
+function edit(base: Base, contact: string, body: Json, raw: string): EditEvent | InboundEvent {
+  if (typeof body.mid !== 'string' || body.mid === '' || typeof body.text !== 'string')
+    return unreadable(base.account, 'edit', raw);
+  const version = Number(body.num_edit);
+  return {
+    ...base,
+    type: 'edit',
+    contact: partyOf(contact),
+    targetProviderId: body.mid,
+    text: body.text,
+    version: Number.isInteger(version) ? version : 1,
   };
 }
 
@@ -247,15 +233,6 @@ function unreadable(page: string | null, reason: string, raw: string): InboundEv
 
 function ignored(page: string, reason: string): IgnoredEvent {
   return { type: 'ignored', account: page, address: page, at: null, reason };
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function idOf(value: unknown): string | null {
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-  return typeof value === 'string' && /^\d{1,40}$/.test(value) ? value : null;
 }
 
 /** Milliseconds, or seconds where a reference sample has them, as numbers or digits. */

@@ -10,6 +10,7 @@ import {
   disconnectChannel,
   listPages,
   listSenders,
+  recheckChannel,
   startMessengerLogin,
   type ConnectDeps,
 } from '../../inbox/connect.ts';
@@ -58,6 +59,10 @@ export function channelCalls(deps: ConnectDeps, reading: ChannelDeps): Handlers 
       status: 202,
       body: await askOwner(deps, viewer, { channelId: params.id!, ...(body as { what: 'reconnect' | 'share' }) }),
     }),
+    checkChannel: async ({ viewer, params }) => {
+      await recheckChannel(deps, viewer, params.id!);
+      return ok(await shape(viewer, params.id!));
+    },
     disconnectChannel: async ({ viewer, params }) => {
       await disconnectChannel(deps, viewer, params.id!);
       return noContent;

@@ -11,6 +11,7 @@ import {
 } from '../../inbox/conversation.ts';
 import type { InboxDeps } from '../../inbox/deps.ts';
 import { countConversations } from '../../inbox/counts.ts';
+import { enqueueHint } from '../../inbox/hint.ts';
 import type { PlaceFilter } from '../../inbox/places.ts';
 import type { Presence } from '../../inbox/presence.ts';
 import { listConversations, listTimeline, readConversation, type ReadDeps } from '../../inbox/queries.ts';
@@ -57,6 +58,7 @@ export function conversationCalls({ inbox, reading, presence }: ConversationCall
       const sign = body as { typing: boolean; focused: boolean };
       const { userId, name, sessionId } = viewer;
       presence.show(viewer.companyId, conversation.id, { ...sign, userId, name, sessionId });
+      if (sign.typing) await db.transaction((tx) => enqueueHint(inbox, tx, conversation, 'typing'));
       return noContent;
     },
     listTimeline: async ({ viewer, params, query }) =>

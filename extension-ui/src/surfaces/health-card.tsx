@@ -1,0 +1,138 @@
+// One channel: whether it works, why not, what mends it, and what is known of its parts (C14).
+import { useState } from 'preact/hooks';
+import type { Channel } from '../../../src/web/contract.ts';
+import { Avatar, providerName } from '../parts/avatar.tsx';
+import { Icon, WithIcon } from '../parts/icon.tsx';
+import { Menu } from '../parts/menu.tsx';
+import type { Store } from '../store.ts';
+import { t } from '../texts.ts';
+import { useStore } from '../use-store.ts';
+
+/** Nobody here can mend these: one can only look whether they are over. */
+const looksAgain = new Set(['page_restricted', 'policy', 'app_not_live']);
+
+export function HealthCard({
+  store,
+  channel,
+  onConnect,
+}: {
+  store: Store;
+  channel: Channel;
+  onConnect: (what: 'whatsapp' | 'messenger') => void;
+}) {
+  const me = useStore(store, (state) => state.me.user);
+  const { health } = channel;
+  const isOwner = channel.owner.id === me.id;
+  const mayMend = isOwner || me.isAdmin;
+  const [reason] = health.reasons;
+  const pill = { ok: 'circle-check', warning: 'triangle-alert', broken: 'circle-x' } as const;
+  const [checking, setChecking] = useState(false);
+  const check = (): void => {
+    setChecking(true);
+    void store.api
+      .checkChannel(channel.id)
+      .catch(store.actions.explain)
+      .finally(() => setChecking(false));
+  };
+  const mend = (): void => {
+    if (reason && looksAgain.has(reason.code)) check();
+    else if (reason?.code === 'webhook_manual' || reason?.code === 'webhook_foreign') {
+      void navigator.clipboard
+        .writeText(`${location.origin}/webhooks/twilio`)
+        .then(() => store.actions.toast(t('toast.copied')))
+        .catch(() => undefined);
+    } else onConnect(channel.provider);
+  };
+  return (
+    <section class={`card health ${health.state}`} aria-label={channel.name}>
+      <header>
+        <Avatar id={channel.id} name={channel.name} url={channel.avatarUrl} size={40} provider={channel.provider} />
+        <div class="health-title">
+          <h2>
+            {channel.name}
+            <span class={`pill ${health.state === 'ok' ? 'ok' : health.state === 'warning' ? 'warn' : 'bad'}`}>
+              <Icon name={pill[health.state]} size={14} />
+              {t(`health.${health.state}`)}
+            </span>
+          </h2>
+          <p>
+            {[
+              providerName(channel.provider),
+              channel.provider === 'whatsapp' ? channel.address : '',
+              t('settings.connectedBy', { name: channel.owner.name }),
+            ]
+              .filter(Boolean)
+              .join(' · ')}
+          </p>
+        </div>
+        <span class="visibility">
+          <Icon name={channel.visibility === 'shared' ? 'users' : 'lock'} size={16} />
+          {t(`visibility.${channel.visibility}`)}
+        </span>
+        {isOwner && (
+          <Menu
+            label={t('thread.more')}
+            button={<Icon name="ellipsis" size={18} />}
+            items={[
+              {
+                key: 'check',
+                label: t('health.check.again'),
+                content: <WithIcon icon="rotate-cw" words={t('health.check.again')} />,
+                onPick: check,
+              },
+              {
+                key: 'visibility',
+                label: t('settings.makeShared'),
+                content: (
+                  <WithIcon
+                    icon={channel.visibility === 'shared' ? 'lock' : 'users'}
+                    words={t(channel.visibility === 'shared' ? 'settings.makePrivate' : 'settings.makeShared')}
+                  />
+                ),
+                onPick: () =>
+                  void store.api
+                    .changeChannel(channel.id, { visibility: channel.visibility === 'shared' ? 'private' : 'shared' })
+                    .catch(store.actions.explain),
+              },
+              {
+                key: 'disconnect',
+                label: t('settings.disconnect'),
+                danger: true,
+                rule: true,
+                content: <WithIcon icon="unlink" words={t('settings.disconnect')} />,
+                onPick: () =>
+                  void store.api
+                    .disconnect(channel.id)
+                    .then(() => store.actions.toast(t('toast.disconnected')))
+                    .catch(store.actions.explain),
+              },
+            ]}
+          />
+        )}
+      </header>
+      {reason && (
+        <div class={`health-reason ${health.state === 'broken' ? 'bad' : 'warn'}`}>
+          <p>{reason.message}</p>
+          {mayMend && reason.action ? (
+            <button type="button" class={`button${health.state === 'broken' ? ' primary' : ''}`} onClick={mend}>
+              {reason.action}
+            </button>
+          ) : (
+            <span>{t('settings.ask', { name: channel.owner.name })}</span>
+          )}
+        </div>
+      )}
+      <dl class="checks" aria-busy={checking}>
+        {health.checks.map((check) => (
+          <div key={check.name} class={check.ok ? 'ok' : 'bad'}>
+            <dt>
+              <Icon name={check.ok ? 'check' : 'x'} size={14} />
+              {check.name}
+            </dt>
+            <dd>{check.value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
