@@ -1,0 +1,185 @@
+// What people do on Messenger, and what a reply does there, as the inbox shows it (C5, C7, C9, C10).
+import { describe, expect, test } from 'vitest';
+import type { Message } from '../../src/web/contract.ts';
+import { bothDatabases, type DatabaseKind } from '../support/databases.ts';
+import { until } from '../support/wait.ts';
+import { world } from '../support/world.ts';
+
+async function talking(database: DatabaseKind = 'sqlite') {
+  const here = await world({ database });
+  const { page } = await here.messenger();
+  const customer = here.sandbox.meta.customer({ name: 'Johan Mattsson' });
+  const first = await customer.writes('Hej!', { to: page });
+  const { id } = await here.admin.conversationWith('Johan Mattsson');
+  const happens = (field: string, what: object) =>
+    here.sandbox.meta.emit(page, field, {
+      sender: { id: customer.psid(page) },
+      recipient: { id: page.id },
+      timestamp: here.clock.ms(),
+      ...what,
+    });
+  const thread = (): Promise<Message[]> => here.admin.messages(id);
+  return { ...here, here, page, customer, first, id, happens, thread };
+}
+
+describe.each(bothDatabases)('on %s', (database) => {
+  test('a reaction is given, changed and taken back; a text is changed; what comes late or twice changes nothing (C5)', async () => {
+    const { here, page, customer, first, thread, happens, clock } = await talking(database);
+    const before = clock.ms() - 60_000;
+
+    await customer.reacts(first.mid, '❤️', { to: page });
+    await until(async () => (await thread())[0]!.reactions.length === 1);
+    expect((await thread())[0]!.reactions).toEqual([{ emoji: '❤️', by: 'contact' }]);
+    clock.advance(10);
+    await customer.reacts(first.mid, '😮', { to: page });
+    await until(async () => (await thread())[0]!.reactions[0]?.emoji === '😮');
+    clock.advance(10);
+    await customer.reacts(first.mid, null, { to: page });
+    await until(async () => (await thread())[0]!.reactions.length === 0);
+    await happens('message_reactions', {
+      timestamp: before,
+      reaction: { mid: first.mid, action: 'react', emoji: '👍', reaction: 'like' },
+    });
+    await customer.edits(first.mid, 'Hej, finns den i 120?', 2, { to: page });
+    await customer.edits(first.mid, 'Hej, finns den?', 1, { to: page });
+    await until(async () => (await thread())[0]!.text === 'Hej, finns den i 120?');
+    await here.settled();
+
+    expect((await thread())[0]).toMatchObject({
+      text: 'Hej, finns den i 120?',
+      reactions: [],
+      details: { edited: true },
+    });
+    expect((await thread())[0]!.details).not.toHaveProperty('editVersion');
+  });
+
+  test('a reply whose echo comes before, after or instead of its answer is one message (C10, R-01)', async () => {
+    const { here, customer, id, admin, sandbox, thread, clock } = await talking(database);
+    const sent = async (text: string): Promise<void> => {
+      await admin.sends(id, text);
+      await until(async () => ['sent', 'delivered'].includes((await thread()).at(-1)!.status), text);
+      await here.settled();
+      clock.advance(10);
+    };
+
+    await sent('after');
+    sandbox.meta.options.echoBeforeAnswer = true;
+    await sent('before');
+    sandbox.meta.options.echoBeforeAnswer = false;
+    sandbox.faults.next('meta', { method: 'POST', path: /\/messages/ }, { kind: 'do-then-drop' });
+    await sent('instead');
+
+    expect((await thread()).map(({ text }) => text)).toEqual(['Hej!', 'after', 'before', 'instead']);
+    expect(customer.inbox.map(({ text }) => text)).toEqual(['after', 'before', 'instead']);
+  });
+});
+
+test('places, shared posts, buttons, ads, carts and bookings show what they hold (C5)', async () => {
+  const { here, page, thread, happens, customer, first } = await talking();
+  let mid = 0;
+  const message = (content: object) => happens('messages', { message: { mid: `m_event_${(mid += 1)}`, ...content } });
+
+  const coordinates = { lat: 57.7, long: 11.97 };
+  await message({ attachments: [{ type: 'location', title: 'Here', payload: { coordinates } }] });
+  await message({
+    attachments: [
+      { type: 'reel', payload: { url: 'https://www.facebook.com/reel/1', title: 'A reel', reel_video_id: 7 } },
+    ],
+  });
+  await message({
+    text: 'See',
+    attachments: [{ type: 'fallback', title: 'Desk', url: 'https://shop.example.com/1', payload: null }],
+  });
+  await message({ attachments: [{ type: 'fallback' }] });
+  await message({ text: 'Yes', quick_reply: { payload: 'YES' }, reply_to: { mid: first.mid } });
+  await message({
+    text: 'I saw your ad',
+    referral: { source: 'ADS', type: 'OPEN_THREAD', ref: 'autumn', ads_context_data: { ad_title: 'Oak desks' } },
+  });
+  await happens('messaging_postbacks', { postback: { title: 'Get Started', payload: 'GET_STARTED' } });
+  await happens('messaging_referrals', { referral: { ref: 'flyer', source: 'SHORTLINK', type: 'OPEN_THREAD' } });
+  await message({
+    attachments: [
+      {
+        type: 'appointment_booking',
+        payload: {
+          status: 'requested',
+          start_time: 1_795_428_000,
+          end_time: 1_795_431_600,
+          timezone: 'Europe/Stockholm',
+        },
+      },
+    ],
+  });
+  page.ownedByOtherApp = true;
+  await customer.writes('Another app owns this', { to: page });
+  await until(async () => (await thread()).length === 11, 'all of them');
+  await here.settled();
+
+  expect(
+    (await thread())
+      .slice(1)
+      .map(({ kind, text, details, replyTo }) => ({ kind, text, details, reply: replyTo !== null })),
+  ).toEqual([
+    {
+      kind: 'location',
+      text: '',
+      details: { location: { latitude: 57.7, longitude: 11.97, name: 'Here' } },
+      reply: false,
+    },
+    {
+      kind: 'shared',
+      text: '',
+      details: { shared: { title: 'A reel', url: 'https://www.facebook.com/reel/1' } },
+      reply: false,
+    },
+    {
+      kind: 'shared',
+      text: 'See',
+      details: { shared: { title: 'Desk', url: 'https://shop.example.com/1' } },
+      reply: false,
+    },
+    { kind: 'unsupported', text: '', details: null, reply: false },
+    { kind: 'postback', text: 'Yes', details: null, reply: true },
+    { kind: 'text', text: 'I saw your ad', details: { referral: { source: 'ads', title: 'Oak desks' } }, reply: false },
+    { kind: 'postback', text: 'Get Started', details: null, reply: false },
+    { kind: 'postback', text: '', details: { referral: { source: 'shortlink', title: 'flyer' } }, reply: false },
+    {
+      kind: 'text',
+      text: '📅 2026-11-23 11:00 – 2026-11-23 12:00, Europe/Stockholm, requested',
+      details: null,
+      reply: false,
+    },
+    { kind: 'text', text: 'Another app owns this', details: null, reply: false },
+  ]);
+});
+
+test('a file goes out by its bytes, its text behind it, and reading and typing are shown (C7)', async () => {
+  const { here, page, customer, id, admin, thread, sandbox } = await talking();
+  const form = new FormData();
+  form.append('file', new Blob([Buffer.from('%PDF-1.4\n%offer')], { type: 'application/pdf' }), 'offert.pdf');
+  const uploaded = await fetch(`${here.url}/api/attachments`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${admin.token}` },
+    body: form,
+  });
+  const { id: fileId } = (await uploaded.json()) as { id: string };
+
+  await admin.sends(id, 'Här är offerten', { attachmentIds: [fileId] });
+  await until(() => customer.inbox.length === 2, 'both on the phone');
+  await admin.call('PUT', `/api/conversations/${id}/read`, { through: (await thread())[0]!.id });
+  await admin.call('PUT', `/api/conversations/${id}/presence`, { typing: true });
+  await here.settled();
+
+  expect(
+    customer.inbox.map(({ text, attachments }) => [text, attachments.map(({ type, file }) => [type, file.name])]),
+  ).toEqual([
+    ['', [['file', 'offert.pdf']]],
+    ['Här är offerten', []],
+  ]);
+  const actions = sandbox.meta.calls.flatMap(
+    ({ body }) => (body as { sender_action?: string } | undefined)?.sender_action ?? [],
+  );
+  expect(actions.sort()).toEqual(['mark_seen', 'typing_on']);
+  expect(sandbox.meta.calls.some(({ path }) => path.endsWith(`/${page.id}/message_attachments`))).toBe(true);
+});
