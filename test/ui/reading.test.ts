@@ -1,16 +1,76 @@
-// Reading in a real browser: what moves and what does not, keys, every size, every theme.
+// Reading in a real browser: long threads and lists, what moves and what does not, keys, every size, every theme.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newId } from '../../src/base/ids.ts';
+import { Message, type MessageRow } from '../../src/db/tables.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
 import { openInboxWindow, windowAddress } from '../support/inbox-window.ts';
 import { until } from '../support/wait.ts';
-import { newNumber, world } from '../support/world.ts';
+import { newNumber, world, type World } from '../support/world.ts';
 
 let browser: Browser;
 beforeAll(async () => void (browser = await openBrowser()));
 afterAll(() => browser.close());
+
+/** Copies a conversation's message so often that the thread is long, a minute apart. */
+async function makeLong(here: World, conversationId: string, count: number): Promise<void> {
+  await here.app.db.transaction(async (tx) => {
+    const [first] = await tx.query<MessageRow>('select * from message where conversation_id = ?', [conversationId]);
+    const start = Date.parse(first!.createdAt) - (count + 1) * 60_000;
+    for (let from = 0; from < count; from += 200) {
+      const rows = Array.from({ length: Math.min(200, count - from) }, (_, step) => ({
+        ...first!,
+        id: newId(),
+        providerMessageId: `copy-${from + step}`,
+        text: `Old message ${from + step}. ${'It rains in beside the chimney. '.repeat((from + step) % 7)}`,
+        createdAt: new Date(start + (from + step) * 60_000).toISOString(),
+      }));
+      await tx.insert(Message, rows);
+    }
+  });
+}
+
+test('ten thousand messages scroll without a blank frame, and only those in sight are drawn', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+  await customer.writes('The newest', { to: number });
+  const { id } = await here.admin.conversationWith('Hannah');
+  await here.settled();
+  await makeLong(here, id, 10_000);
+  const newest = (await here.admin.messages(id)).at(-1)!;
+  await here.admin.call('PUT', `/api/conversations/${id}/read`, { through: newest.id });
+  const page = await openPage(browser, { viewport: { width: 800, height: 700 } });
+  await page.goto(windowAddress(here, here.admin));
+  await page.getByRole('link', { name: /Hannah/ }).click();
+  const log = page.getByRole('log');
+  await log.getByText('The newest').waitFor();
+
+  // Up through the pages as a hand does it; every frame is looked at.
+  const frames = await log.evaluate(async (box) => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const blank = (): boolean => {
+      const view = box.getBoundingClientRect();
+      const items = [...box.querySelectorAll('.thread-item')].map((item) => item.getBoundingClientRect());
+      const middle = (view.top + view.bottom) / 2;
+      return !items.some(({ top, bottom }) => top <= middle && bottom >= middle - 60);
+    };
+    let [looked, blanks, most] = [0, 0, 0];
+    for (let step = 0; step < 240; step += 1) {
+      box.scrollBy(0, -400);
+      await frame();
+      looked += 1;
+      if (blank()) blanks += 1;
+      most = Math.max(most, box.querySelectorAll('.thread-item').length);
+    }
+    return { looked, blanks, most };
+  });
+  expect(frames.looked).toBe(240);
+  expect(frames.blanks).toBe(0);
+  expect(frames.most).toBeLessThan(120);
+}, 120_000);
 
 test('rows keep still under the pointer; who is new is counted above and comes when the hand is gone', async () => {
   const here = await world();
