@@ -99,7 +99,10 @@ export function indexMessage(
   return add(tx, { companyId, conversationId, messageId: id }, text);
 }
 
-export async function indexName(tx: Tx, conversation: ConversationRow): Promise<void> {
+export async function indexName(
+  tx: Tx,
+  conversation: Pick<ConversationRow, 'id' | 'companyId' | 'contactId'>,
+): Promise<void> {
   const contact = await tx.one<ContactRow>('select * from contact where id = ?', [conversation.contactId]);
   const { companyId, id } = conversation;
   await add(tx, { companyId, conversationId: id, messageId: ofName }, contact?.name ?? '');

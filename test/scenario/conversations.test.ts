@@ -69,6 +69,27 @@ describe.each(bothDatabases)('on %s', (database) => {
     });
   });
 
+  test('where the company wants it, a conversation that opens again while its assignee is away is anybody’s (V6)', async () => {
+    const { rep, admin, number, customer, conversation, settled } = await talking(database);
+    await admin.call('PATCH', '/api/settings', { returnToUnassignedWhenAway: true });
+    await rep.call('PUT', `/api/conversations/${conversation.id}/assignee`, { userId: rep.id });
+    await rep.call('PUT', '/api/me/availability', { available: false });
+    await customer.writes('while it is open', { to: number });
+    await settled();
+    expect((await rep.section('mine')).map(({ id }) => id)).toEqual([conversation.id]);
+    await rep.call('PUT', `/api/conversations/${conversation.id}/status`, { status: 'closed' });
+
+    await customer.writes('after it was closed', { to: number });
+    await until(async () => (await rep.section('unassigned')).length === 1, 'the opening');
+    await settled();
+
+    const timeline = await rep.call<{ data: TimelineEntry[] }>('GET', `/api/conversations/${conversation.id}/timeline`);
+    expect(timeline.body.data.slice(0, 2).map(({ kind, by }) => [kind, by.kind])).toEqual([
+      ['unassigned', 'app'],
+      ['reopened', 'app'],
+    ]);
+  });
+
   test('deleting erases for good; a replayed webhook brings nothing back, a new message only itself (V7)', async () => {
     const { here, admin, rep, number, customer, conversation, sandbox, app } = await talking(database);
     await customer.writes('second', { to: number });
