@@ -64,7 +64,12 @@ export async function pageOfPlaces(
   };
 }
 
-async function visibleChannels(reader: Reader, viewer: Viewer, channelId: string | undefined): Promise<string[]> {
+/** Ids of the channels the viewer may see (A8), or of the one named if it is among them. */
+export async function visibleChannels(
+  reader: Reader,
+  viewer: Viewer,
+  channelId: string | undefined,
+): Promise<string[]> {
   const visible = visibleChannel(viewer);
   const rows = await reader.query<{ id: string }>(
     `select ch.id from channel ch where ${visible.sql} ${channelId === undefined ? '' : 'and ch.id = ?'}`,
