@@ -7,7 +7,8 @@ import Koa from 'koa';
 import { faultMiddleware, type Faults } from './faults.ts';
 import { listen } from './listen.ts';
 import { handle, unknownPaths } from './pipedrive/api.ts';
-import { noteEndpoints } from './pipedrive/notes.ts';
+import { archiveLead, convertLead, deleteRecord, mergeRecords } from './pipedrive/fates.ts';
+import { changeNote, deactivateNote, noteEndpoints } from './pipedrive/notes.ts';
 import { newCode, oauthRoutes } from './pipedrive/oauth.ts';
 import { pageRoutes } from './pipedrive/pages.ts';
 import { recordEndpoints } from './pipedrive/records.ts';
@@ -25,6 +26,7 @@ import {
   type State,
   type User,
 } from './pipedrive/state.ts';
+import { webhookEndpoints } from './pipedrive/webhooks.ts';
 
 export interface PipedriveSandboxOptions {
   port?: number;
@@ -61,7 +63,14 @@ export interface PipedriveSandbox {
   deleteNote(note: Note, user: User): void;
   /** Pins it to its record: its time of change moves, its content does not. */
   pinNote(note: Note, user: User): void;
-  deleteRecord(record: { is_deleted: boolean }): void;
+  /** What people do to records; notes move along, and subscribers hear of it. */
+  deleteRecord(record: Person | Deal | Lead): void;
+  mergePersons(gone: Person, into: Person): void;
+  mergeDeals(gone: Deal, into: Deal): void;
+  convertLead(lead: Lead): Deal;
+  archiveLead(lead: Lead, archived?: boolean): void;
+  /** Waits for webhooks that are on their way. */
+  settled(): Promise<void>;
   /** What a browser would be sent to once the user has consented. */
   authorize(user: User, authorizeUrl: string): string;
   /** The iframe's JWT. */
@@ -81,7 +90,7 @@ export async function startPipedrive(options: PipedriveSandboxOptions): Promise<
     signJwt(options, state, user, claims);
   const router = new Router();
   oauthRoutes(router, state, { ...options, ownUrl: () => ownUrl });
-  for (const endpoint of [...recordEndpoints(state), ...noteEndpoints(state)]) {
+  for (const endpoint of [...recordEndpoints(state), ...noteEndpoints(state), ...webhookEndpoints(state)]) {
     const method = endpoint.method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
     router[method](endpoint.path, handle(state, endpoint));
     // The older prefix of v1.
@@ -131,10 +140,6 @@ type Verbs = Omit<PipedriveSandbox, 'url' | 'port' | 'state' | 'calls' | 'signed
 function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
   const stamps = () => ({ is_deleted: false, add_time: timeV2(state), update_time: timeV2(state) });
   const firstUser = (company: Company): number => state.users.find((user) => user.companyId === company.id)?.id ?? 0;
-  const touched = (note: Note, user: User): void => {
-    note.last_update_user_id = user.id;
-    note.update_time = timeV2(state);
-  };
   return {
     addCompany: ({ name, domain, dailyTokens = 300_000 }) => {
       const company = {
@@ -205,20 +210,22 @@ function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
     },
     notesOf: (type, recordId) =>
       state.notes.filter((note) => note.active_flag && String(note[`${type}_id`]) === String(recordId)),
-    editNote: (note, content, user) => {
-      note.content = content;
-      touched(note, user);
-    },
-    deleteNote: (note, user) => {
-      note.active_flag = false;
-      touched(note, user);
-    },
+    editNote: (note, content, user) => changeNote(state, note, { content, userId: user.id, source: 'app' }),
+    deleteNote: (note, user) => deactivateNote(state, note, { userId: user.id, source: 'app' }),
     pinNote: (note, user) => {
       if (note.person_id !== null) note.pinned_to_person_flag = true;
       else note.pinned_to_deal_flag = true;
-      touched(note, user);
+      changeNote(state, note, { content: note.content, userId: user.id, source: 'app' });
     },
-    deleteRecord: (record) => void (record.is_deleted = true),
+    deleteRecord: (record) =>
+      deleteRecord(state, 'phones' in record ? 'person' : 'creator_id' in record ? 'lead' : 'deal', record),
+    mergePersons: (gone, into) => mergeRecords(state, 'person', gone, into),
+    mergeDeals: (gone, into) => mergeRecords(state, 'deal', gone, into),
+    convertLead: (lead) => convertLead(state, lead),
+    archiveLead: (lead, archived = true) => archiveLead(state, lead, archived),
+    settled: async () => {
+      while (state.deliveries.size > 0) await Promise.all(state.deliveries);
+    },
     authorize: (user, authorizeUrl) => {
       const asked = new URL(authorizeUrl);
       const target = new URL(options.redirectUri());
@@ -235,6 +242,8 @@ function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
     },
     uninstall: async (user, authorization) => {
       state.grants = state.grants.filter((grant) => grant.userId !== user.id);
+      // App-made webhooks vanish with the user who made them.
+      state.webhooks = state.webhooks.filter((hook) => hook.userId !== user.id);
       const basic = `Basic ${Buffer.from(`${options.clientId}:${options.clientSecret}`).toString('base64')}`;
       const answer = await fetch(options.redirectUri(), {
         method: 'DELETE',

@@ -13,6 +13,7 @@ import { removeCompany, type InstallDeps } from './companies/install.ts';
 import { refreshProfile } from './companies/profile.ts';
 import type { Config } from './config.ts';
 import { openDatabase, type Database, type Tx } from './db/database.ts';
+import { checkNote } from './history/check-note.ts';
 import { createHistoryFollower } from './history/follow.ts';
 import { writeNote, type HistoryDeps } from './history/write.ts';
 import { createChanges } from './inbox/changes.ts';
@@ -23,6 +24,8 @@ import { fetchProfile } from './inbox/fetch-profile.ts';
 import { hintContact } from './inbox/hint.ts';
 import { importHistory } from './inbox/import-history.ts';
 import { ingest } from './inbox/ingest.ts';
+import { followRecord } from './inbox/link-follow.ts';
+import { keepWebhooks, pollRecords, type WatchDeps } from './inbox/link-watch.ts';
 import { createPresence } from './inbox/presence.ts';
 import type { ReadDeps } from './inbox/queries.ts';
 import { receiveMessage } from './inbox/receive.ts';
@@ -155,7 +158,14 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     ...pipedrive,
     eraseAfterDays: config.eraseAfterDays,
     onLastUserGone: (tx, companyId) => disconnectAll(inbox, tx, companyId),
-    onInstalled: userChanged,
+    onInstalled: async (tx, grant) => {
+      await userChanged(tx, grant);
+      const { companyId } = grant;
+      // The daily look has no lane: while it waits it would hold up the one that is wanted now.
+      const now = { lane: `webhooks:${companyId}`, key: `${companyId} now` };
+      await queue.enqueue(tx, keepWebhooks, { companyId, once: true }, now);
+      await queue.enqueue(tx, keepWebhooks, { companyId }, { key: companyId, delayMs: 86_400_000 });
+    },
   };
   const history: HistoryDeps = {
     db,
@@ -187,6 +197,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     vapid: config.vapid,
     extraHosts: config.mediaExtraHosts,
   };
+  const watch: WatchDeps = { ...history, vault, queue };
   const reading: ReadDeps & Pick<InboxDeps, 'mediaLink'> = {
     capabilities: (name) => providers[name]?.capabilities ?? switchedOff,
     now: () => timeText(clock),
@@ -219,6 +230,10 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(reconcileChannels, { ...inbox, everyMs: config.reconcileIntervalMs }),
       bindTask(reconcileChannel, inbox),
       bindTask(writeNote, history),
+      bindTask(checkNote, history),
+      bindTask(followRecord, history),
+      bindTask(keepWebhooks, watch),
+      bindTask(pollRecords, watch),
       bindTask(eraseCompanies, inbox),
       bindTask(refreshBrowser, push),
       bindTask(mailNotices, mail),
@@ -265,6 +280,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
         await queue.enqueue(tx, tidyNotices, {}, { key: 'tidy' });
         // The hourly one of an earlier start keeps its time: what fell due since then is not to wait for it (A3).
         await queue.enqueue(tx, eraseCompanies, { once: true }, { key: 'start' });
+        await queue.enqueue(tx, pollRecords, {}, { key: 'always' });
         const everyMs = config.reconcileIntervalMs;
         await queue.enqueue(tx, reconcileChannels, { everyMs }, { key: `every ${everyMs}` });
         await queue.enqueue(tx, reconcileChannels, {}, { key: 'start' });

@@ -151,6 +151,9 @@ export function createApi(source: SessionSource) {
       call<Page<PipedriveRecord>>('GET', `/api/records${query({ type, q })}`),
     pipelines: () => call<Page<Pipeline>>('GET', '/api/pipelines'),
     link: (id: string, request: LinkRequest) => call<LinkAnswer>('POST', path(id, '/links'), request),
+    /** Looks again, or ties a broken link to another record. */
+    mendLink: (id: string, linkId: string, recordId?: string) =>
+      call<LinkAnswer>('PUT', path(id, `/links/${linkId}`), recordId === undefined ? {} : { recordId }),
     unlink: (id: string, linkId: string) => call<void>('DELETE', path(id, `/links/${linkId}`)),
     setAvailability: (available: boolean) => call<void>('PUT', '/api/me/availability', { available }),
     setUserAvailability: (userId: string, available: boolean) =>

@@ -1,6 +1,7 @@
 // Notes: created, read, listed, changed and deleted over the API, and by people on the pages.
 import { ok, Refusal, type ApiCall, type Endpoint, type FieldKind } from './api.ts';
 import { sanitise } from './sanitise.ts';
+import { emit } from './webhooks.ts';
 import { newId, timeV1, timeV2, type Note, type State } from './state.ts';
 
 const read = ['deals:full', 'deals:read', 'contacts:full', 'contacts:read'];
@@ -68,9 +69,8 @@ export function noteEndpoints(state: State): Endpoint[] {
       body: noteBody,
       run: (call) => {
         const note = find(state, call);
-        if (call.body.content !== undefined) note.content = checked(call.body.content as string);
-        note.last_update_user_id = call.grant.userId;
-        note.update_time = timeV2(state);
+        const content = call.body.content === undefined ? note.content : checked(call.body.content as string);
+        changeNote(state, note, { content, userId: call.grant.userId, source: 'api' });
         return ok(noteShape(state, note));
       },
     },
@@ -80,7 +80,7 @@ export function noteEndpoints(state: State): Endpoint[] {
       cost: 6,
       scopes: write,
       run: (call) => {
-        find(state, call).active_flag = false;
+        deactivateNote(state, find(state, call), { userId: call.grant.userId, source: 'api' });
         return ok(true);
       },
     },
@@ -121,7 +121,37 @@ function addNote(state: State, call: ApiCall): Note {
     update_time: timeV2(state),
   };
   state.notes.push(note);
+  emit(state, { ...happened(note), action: 'create', userId, source: 'api', data: eventData(note), previous: null });
   return note;
+}
+
+interface Hand {
+  userId: number;
+  source: 'app' | 'api';
+}
+
+export function changeNote(state: State, note: Note, change: Hand & { content: string }): void {
+  const before = { content: note.content, update_time: note.update_time };
+  note.content = change.content;
+  note.last_update_user_id = change.userId;
+  note.update_time = timeV2(state);
+  const previous = before.content === note.content ? { update_time: before.update_time } : before;
+  emit(state, { ...happened(note), ...change, action: 'change', data: eventData(note), previous });
+}
+
+export function deactivateNote(state: State, note: Note, hand: Hand): void {
+  note.active_flag = false;
+  note.last_update_user_id = hand.userId;
+  note.update_time = timeV2(state);
+  emit(state, { ...happened(note), ...hand, action: 'delete', data: null, previous: eventData(note) });
+}
+
+function happened(note: Note): { entity: 'note'; id: number; companyId: number } {
+  return { entity: 'note', id: note.id, companyId: note.companyId };
+}
+
+function eventData({ companyId: _, last_update_user_id: __, ...rest }: Note): object {
+  return rest;
 }
 
 function checked(content: string): string {

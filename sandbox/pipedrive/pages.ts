@@ -3,7 +3,9 @@ import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { readBody } from '../listen.ts';
 import { escapeHtml, page } from './html.ts';
-import { timeV2, type Deal, type Lead, type Note, type Person, type State, type User } from './state.ts';
+import { archiveLead, convertLead, deleteRecord, mergeRecords } from './fates.ts';
+import { changeNote, deactivateNote } from './notes.ts';
+import { type Deal, type Lead, type Note, type Person, type State, type User } from './state.ts';
 
 export interface PageOptions {
   clientId: string;
@@ -89,6 +91,7 @@ export function pageRoutes(router: Router, state: State, options: PageOptions): 
       body: `<section class="settings" data-surface="settings" data-user="${user.id}"></section>`,
     })),
   );
+  fateRoutes(router, state);
   router.get('/console/frame', (ctx) => {
     const user = currentUser(state, ctx);
     if (!user) return void (ctx.status = 401);
@@ -104,12 +107,64 @@ export function pageRoutes(router: Router, state: State, options: PageOptions): 
     const note = state.notes.find((found) => String(found.id) === ctx.params.id && found.companyId === user?.companyId);
     if (!user || !note) return void (ctx.status = 404);
     const form = new URLSearchParams((await readBody(ctx, 200_000)).toString());
-    if (form.get('act') === 'delete') note.active_flag = false;
-    else note.content = form.get('content') ?? note.content;
-    note.last_update_user_id = user.id;
-    note.update_time = timeV2(state);
+    const hand = { userId: user.id, source: 'app' } as const;
+    if (form.get('act') === 'delete') deactivateNote(state, note, hand);
+    else changeNote(state, note, { ...hand, content: form.get('content') ?? note.content });
     ctx.redirect(form.get('back') ?? '/');
   });
+}
+
+/** The buttons on a record's page: what becomes of it. */
+function fateRoutes(router: Router, state: State): void {
+  router.post('/console/records/:type/:id', async (ctx) => {
+    const user = currentUser(state, ctx);
+    const { type, id } = ctx.params as { type: string; id: string };
+    const mine = <T extends { id: number | string; companyId: number; is_deleted: boolean }>(
+      rows: readonly T[],
+      key: string,
+    ) => rows.find((row) => String(row.id) === key && row.companyId === user?.companyId && !row.is_deleted);
+    const form = new URLSearchParams((await readBody(ctx, 20_000)).toString());
+    const act = form.get('act');
+    const other = form.get('into') ?? '';
+    if (type === 'lead') {
+      const lead = mine(state.leads, id);
+      if (!lead) return void (ctx.status = 404);
+      if (act === 'convert') return ctx.redirect(`/deal/${convertLead(state, lead).id}`);
+      if (act === 'archive') archiveLead(state, lead, !lead.is_archived);
+      if (act === 'delete') deleteRecord(state, 'lead', lead);
+      return ctx.redirect('/leads/inbox');
+    }
+    if (type !== 'person' && type !== 'deal') return void (ctx.status = 404);
+    const rows: readonly (Person | Deal)[] = type === 'person' ? state.persons : state.deals;
+    const record = mine(rows, id);
+    if (!record) return void (ctx.status = 404);
+    const into = act === 'merge' ? mine(rows, other) : undefined;
+    if (act === 'merge' && (!into || into === record)) return void (ctx.status = 400);
+    if (into) mergeRecords(state, type, record, into);
+    else if (act === 'delete') deleteRecord(state, type, record);
+    ctx.redirect(into ? `/${type}/${into.id}` : type === 'person' ? '/contacts' : '/');
+  });
+}
+
+function fateButtons(state: State, type: 'person' | 'deal' | 'lead', record: Person | Deal | Lead): string {
+  const others =
+    type === 'lead'
+      ? []
+      : (type === 'person' ? state.persons : state.deals).filter(
+          (row) => row.companyId === record.companyId && !row.is_deleted && row.id !== record.id,
+        );
+  const options = others.map(
+    (row) => `<option value="${row.id}">${escapeHtml('name' in row ? row.name : row.title)}</option>`,
+  );
+  const merge =
+    options.length > 0
+      ? `<label>Merge into <select name="into">${options.join('')}</select></label> <button name="act" value="merge">Merge</button>`
+      : '';
+  const ofLead =
+    type === 'lead'
+      ? `<button name="act" value="convert">Convert to deal</button><button name="act" value="archive">${(record as Lead).is_archived ? 'Restore' : 'Archive'}</button>`
+      : '';
+  return `<details class="card"><summary>More</summary><form method="post" action="/console/records/${type}/${record.id}"><p class="buttons">${merge}${ofLead}<button name="act" value="delete">Delete</button></p></form></details>`;
 }
 
 function currentUser(state: State, ctx: Context): User | undefined {
@@ -222,7 +277,7 @@ function dealPage(state: State, deal: Deal): string {
   const stage = state.stages.findIndex(({ id }) => id === deal.stage_id);
   const bar = state.stages.map((_, index) => `<i class="${index <= stage ? 'done' : ''}"></i>`).join('');
   return `<div class="card"><h1>${escapeHtml(deal.title)}</h1><p>${money(deal)} · ${escapeHtml(state.stages[stage]?.name ?? '')}</p><div class="stages">${bar}</div>
-    <dl><dt>Person</dt><dd>${personLink(state, deal.person_id)}</dd><dt>Owner</dt><dd>${owner(state, deal.owner_id)}</dd></dl></div>${notes(state, `/deal/${deal.id}`, (note) => note.deal_id === deal.id)}`;
+    <dl><dt>Person</dt><dd>${personLink(state, deal.person_id)}</dd><dt>Owner</dt><dd>${owner(state, deal.owner_id)}</dd></dl></div>${fateButtons(state, 'deal', deal)}${notes(state, `/deal/${deal.id}`, (note) => note.deal_id === deal.id)}`;
 }
 
 function personPage(state: State, person: Person): string {
@@ -232,11 +287,11 @@ function personPage(state: State, person: Person): string {
     .filter((deal) => deal.person_id === person.id && !deal.is_deleted)
     .map((deal) => `<li><a href="/deal/${deal.id}">${escapeHtml(deal.title)}</a></li>`);
   return `<div class="card"><h1>${escapeHtml(person.name)}</h1><dl><dt>Phone</dt><dd>${values(person.phones)}</dd><dt>E-mail</dt><dd>${values(person.emails)}</dd>
-    <dt>Owner</dt><dd>${owner(state, person.owner_id)}</dd><dt>Deals</dt><dd><ul class="plain">${deals.join('') || '–'}</ul></dd></dl></div>${notes(state, `/person/${person.id}`, (note) => note.person_id === person.id)}`;
+    <dt>Owner</dt><dd>${owner(state, person.owner_id)}</dd><dt>Deals</dt><dd><ul class="plain">${deals.join('') || '–'}</ul></dd></dl></div>${fateButtons(state, 'person', person)}${notes(state, `/person/${person.id}`, (note) => note.person_id === person.id)}`;
 }
 
 function leadPage(state: State, lead: Lead): string {
-  return `<div class="card"><h1>${escapeHtml(lead.title)}</h1><dl><dt>Person</dt><dd>${personLink(state, lead.person_id)}</dd><dt>Owner</dt><dd>${owner(state, lead.owner_id)}</dd></dl></div>${notes(state, `/leads/inbox/${lead.id}`, (note) => note.lead_id === lead.id)}`;
+  return `<div class="card"><h1>${escapeHtml(lead.title)}</h1><dl><dt>Person</dt><dd>${personLink(state, lead.person_id)}</dd><dt>Owner</dt><dd>${owner(state, lead.owner_id)}</dd></dl></div>${fateButtons(state, 'lead', lead)}${notes(state, `/leads/inbox/${lead.id}`, (note) => note.lead_id === lead.id)}`;
 }
 
 function notes(state: State, back: string, belongs: (note: Note) => boolean): string {

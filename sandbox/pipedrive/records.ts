@@ -1,4 +1,5 @@
 // Persons, organizations, deals, pipelines (v2), leads and users (v1), and the searches.
+import { convertLead, deleteRecord } from './fates.ts';
 import { cursorPage, ok, Refusal, type ApiCall, type Endpoint, type FieldKind } from './api.ts';
 import {
   newId,
@@ -280,7 +281,7 @@ function personEndpoints(state: State): Endpoint[] {
       scopes: ['contacts:full'],
       run: (call) => {
         const person = one(state.persons, call, 'Person');
-        person.is_deleted = true;
+        deleteRecord(state, 'person', person);
         return ok({ id: person.id });
       },
     },
@@ -391,10 +392,11 @@ function searchPage<T>(call: ApiCall, rows: readonly T[], shape: (row: T) => unk
   );
 }
 
-function dealShape(deal: Deal): object {
-  const { source_lead_id: _, ...rest } = withoutCompany(deal);
+function dealShape(deal: Deal, included = ''): object {
+  const { source_lead_id: source, ...rest } = withoutCompany(deal);
   return {
     ...rest,
+    ...(included.split(',').includes('source_lead_id') ? { source_lead_id: source } : {}),
     creator_user_id: deal.owner_id,
     is_archived: false,
     label_ids: [],
@@ -478,7 +480,10 @@ function dealEndpoints(state: State): Endpoint[] {
       cost: 10,
       scopes: deals,
       query: listQuery,
-      run: (call) => cursorPage(listed(own(state.deals, call), call), call.query, dealShape),
+      run: (call) =>
+        cursorPage(listed(own(state.deals, call), call), call.query, (deal) =>
+          dealShape(deal, call.query.include_fields),
+        ),
     },
     {
       method: 'GET',
@@ -504,7 +509,7 @@ function dealEndpoints(state: State): Endpoint[] {
       scopes: ['deals:full'],
       run: (call) => {
         const deal = one(state.deals, call, 'Deal');
-        deal.is_deleted = true;
+        deleteRecord(state, 'deal', deal);
         return ok({ id: deal.id });
       },
     },
@@ -665,13 +670,22 @@ function leadEndpoints(state: State): Endpoint[] {
         ),
     },
     {
+      method: 'POST',
+      path: '/api/v2/leads/:id/convert/deal',
+      cost: 40,
+      scopes: ['leads:full'],
+      body: { stage_id: 'integer', pipeline_id: 'integer' },
+      run: (call) =>
+        ok({ conversion_id: `conversion-${convertLead(state, one(state.leads, call, 'requested lead')).id}` }),
+    },
+    {
       method: 'DELETE',
       path: '/api/v1/leads/:id',
       cost: 6,
       scopes: ['leads:full'],
       run: (call) => {
         const lead = one(state.leads, call, 'requested lead');
-        lead.is_deleted = true;
+        deleteRecord(state, 'lead', lead);
         return ok({ id: lead.id });
       },
     },

@@ -109,6 +109,18 @@ export interface Stage {
   order_nr: number;
 }
 
+export interface Webhook {
+  id: number;
+  companyId: number;
+  userId: number;
+  url: string;
+  action: string;
+  object: string;
+  name: string;
+  user: string | null;
+  password: string | null;
+}
+
 export interface PipedriveCall extends Call {
   companyId: number | null;
   userId: number | null;
@@ -135,6 +147,11 @@ export interface State {
   burstLimit: number;
   searchLimit: number;
   recent: Map<string, number[]>;
+  webhooks: Webhook[];
+  /** Nothing is delivered: as when the receiver was banned for half an hour. */
+  webhooksDown: boolean;
+  deliveries: Set<Promise<void>>;
+  delivered: { hookId: number; body: Record<string, unknown>; status: number }[];
   nextId: number;
 }
 
@@ -174,6 +191,10 @@ export function createState(now: () => number): State {
     burstLimit: 80,
     searchLimit: 10,
     recent: new Map(),
+    webhooks: [],
+    webhooksDown: false,
+    deliveries: new Set(),
+    delivered: [],
     nextId: 1001,
   };
 }

@@ -321,7 +321,7 @@ export interface NoteRow {
   createdAt: string;
   /** 1 when a message in it changed since it was written, 2 while it is written anew. */
   stale: 0 | 1 | 2;
-  /** When its creation was last asked for. */
+  /** When its creation was last asked for; once it stands, when it was last written. */
   attemptedAt: string | null;
 }
 

@@ -313,13 +313,14 @@ async function remember(
 ): Promise<void> {
   await deps.db.transaction(async (tx) => {
     await tx.query(
-      `update note set pipedrive_note_id = ?, content_hash = ?, state = ?, window_until = ?,
+      `update note set pipedrive_note_id = ?, content_hash = ?, state = ?, window_until = ?, attempted_at = ?,
          stale = case when stale = 2 then 0 else stale end where id = ?`,
       [
         written.noteId,
         written.touched ? null : sha256(written.content),
         written.state,
         written.createdAt ? later(written.createdAt, windowMs) : note.windowUntil,
+        timeText(deps.clock),
         note.id,
       ],
     );

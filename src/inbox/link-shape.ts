@@ -39,6 +39,7 @@ function shapeOf(row: LinkRow, domain: string, facts: NoteFacts | undefined): Li
     title: row.title,
     url: recordUrl(domain, row.type, row.recordId),
     state: row.state,
+    reason: row.reason,
     createdAt: row.createdAt,
     details: JSON.parse(row.details) as Link['details'],
     notes: facts ? { count: facts.count, messages: facts.messages, openUntil: facts.openUntil } : null,

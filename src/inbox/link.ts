@@ -303,6 +303,58 @@ export function unlink(
   });
 }
 
+/**
+ * A broken link is looked at again, or tied to another record of its type. What arrived meanwhile is noted there; on
+ * another record in a note of its own.
+ */
+export async function mendLink(
+  deps: LinkDeps,
+  viewer: Viewer,
+  input: { conversationId: string; linkId: string; recordId?: string },
+): Promise<LinkRow> {
+  const broken = await deps.db.read(async (reader) => {
+    const conversation = await conversationFor(reader, viewer, input.conversationId);
+    return reader.one<LinkRow>('select * from link where id = ? and conversation_id = ? and removed_at is null', [
+      input.linkId,
+      conversation.id,
+    ]);
+  });
+  if (!broken) throw new UserError('not_found');
+  const recordId = input.recordId ?? broken.recordId;
+  if (broken.state === 'active' && recordId === broken.recordId) return broken;
+  const record = await readRecord(deps.pipedriveFor(viewer), broken.type, recordId);
+  if (record.state === 'gone') throw new UserError('record_not_found', { type: broken.type });
+  return deps.db.transaction(async (tx) => {
+    const conversation = await lockedConversationFor(tx, viewer, input.conversationId);
+    const other = await tx.one(
+      'select 1 from link where conversation_id = ? and type = ? and record_id = ? and removed_at is null and id <> ?',
+      [conversation.id, broken.type, recordId, broken.id],
+    );
+    if (other) throw new UserError('conflict');
+    const link = await tx.one<LinkRow>(
+      `update link set state = 'active', reason = null, record_id = ?, title = ?, details = ?, checked_at = ?
+       where id = ? and removed_at is null returning *`,
+      [recordId, record.title, JSON.stringify(record.details), timeText(deps.clock), broken.id],
+    );
+    if (!link) throw new UserError('not_found');
+    if (recordId !== broken.recordId) await leaveNotes(tx, link.id);
+    await deps.changes.record(tx, {
+      kind: 'link.changed',
+      conversation,
+      link,
+      act: 'link_mended',
+      by: actorOf(viewer),
+    });
+    return link;
+  });
+}
+
+/** The notes on the record before stay as they are; what was only planned for one of them is due again. */
+async function leaveNotes(tx: Tx, linkId: string): Promise<void> {
+  await tx.query(`update noted_message set note_id = '' where link_id = ? and confirmed = 0`, [linkId]);
+  await tx.query(`update note set state = 'closed', content_hash = null, stale = 0 where link_id = ?`, [linkId]);
+}
+
 function defined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
 }

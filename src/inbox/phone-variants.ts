@@ -32,9 +32,10 @@ export function spellings(number: string): string[] {
     `+${samePhone(number)[0]!}`,
     parsed?.formatNational(),
     parsed?.formatInternational(),
-    national.slice(-7),
+    // However the rest is grouped, the last four digits mostly stand together.
+    national.slice(-4),
   ];
-  return [...new Set(forms.filter((form): form is string => !!form && form.length >= 5))];
+  return [...new Set(forms.filter((form): form is string => !!form && form.length >= 4))];
 }
 
 /** Whether a number as somebody typed it is this international one. National forms count for the number's own country. */

@@ -32,6 +32,8 @@ export type ReadRecord =
       readonly title: string;
       readonly personId: string | null;
       readonly details: RecordDetails;
+      /** Leads only. */
+      readonly archived?: boolean;
     };
 
 export interface FoundPerson {
@@ -119,7 +121,7 @@ export async function personsByPhone(client: PipedriveClient, spellings: readonl
   for (const term of spellings) {
     const answer = await client.v2(
       (sdk) => sdk.PersonsApi,
-      (api) => api.searchPersons({ term, fields: 'phone', limit: searchLimit }),
+      (api) => api.searchPersons({ term, fields: 'phone', limit: 100 }),
     );
     for (const person of searchShape.parse(answer).data.items.map(({ item }) => personOf(item)))
       found.set(person.recordId, person);
@@ -177,6 +179,7 @@ const leadShape = z.object({
   owner_id: z.number().nullish(),
   value: z.object({ amount: z.number().nullish(), currency: z.string().nullish() }).nullish(),
   add_time: z.string().nullish(),
+  is_archived: z.boolean().nullish(),
 });
 
 const noDetails: RecordDetails = {
@@ -263,6 +266,7 @@ async function readLead(client: PipedriveClient, id: string): Promise<ReadRecord
     state: 'present',
     title: lead.title,
     personId: lead.person_id ? String(lead.person_id) : null,
+    archived: lead.is_archived === true,
     details: {
       ...noDetails,
       value: lead.value?.amount ?? null,
@@ -271,6 +275,57 @@ async function readLead(client: PipedriveClient, id: string): Promise<ReadRecord
       organization: await organizationName(client, lead.organization_id),
     },
   };
+}
+
+/** Which of these records are there; persons and deals in one call for up to a hundred. */
+export async function presentIds(
+  client: PipedriveClient,
+  type: RecordType,
+  recordIds: readonly string[],
+): Promise<Set<string>> {
+  if (type === 'lead') {
+    const present = new Set<string>();
+    for (const recordId of recordIds) {
+      if ((await readRecord(client, type, recordId)).state === 'present') present.add(recordId);
+    }
+    return present;
+  }
+  const ids = recordIds.join(',');
+  const limit = recordIds.length;
+  const answer =
+    type === 'person'
+      ? await client.v2(
+          (sdk) => sdk.PersonsApi,
+          (api) => api.getPersons({ ids, limit }),
+        )
+      : await client.v2(
+          (sdk) => sdk.DealsApi,
+          (api) => api.getDeals({ ids, limit }),
+        );
+  const rows = z
+    .object({ data: z.array(z.object({ id: z.number(), is_deleted: z.boolean().nullish() })).nullish() })
+    .parse(answer).data;
+  return new Set((rows ?? []).filter((row) => !row.is_deleted).map(({ id }) => String(id)));
+}
+
+/** The deal that a lead was converted to: Pipedrive tells of it only on the deal. `since` bounds the search. */
+export async function dealOfLead(client: PipedriveClient, leadId: string, since: string): Promise<string | undefined> {
+  const answer = await client.v2(
+    (sdk) => sdk.DealsApi,
+    (api) =>
+      api.getDeals({
+        updated_since: since.replace(/\.\d+Z$/, 'Z'),
+        sort_by: 'update_time',
+        sort_direction: 'desc',
+        include_fields: 'source_lead_id',
+        limit: 200,
+      }),
+  );
+  const rows = z
+    .object({ data: z.array(z.object({ id: z.number(), source_lead_id: z.string().nullish() })).nullish() })
+    .parse(answer).data;
+  const found = rows?.find((deal) => deal.source_lead_id === leadId);
+  return found && String(found.id);
 }
 
 function primary(values: z.infer<typeof contactValue>): string | null {

@@ -162,6 +162,8 @@ export const link = z.object({
   title: z.string(),
   url: z.string(),
   state: z.enum(['active', 'broken']),
+  /** Why it is broken: `deleted`, `merged`, `forbidden`; or that its lead is `archived`. */
+  reason: z.string().nullable(),
   createdAt: time,
   details: z
     .object({
@@ -856,6 +858,14 @@ export const calls = {
     right: 'user',
     body: linkRequest,
     answers: { 201: linkAnswer, 207: linkAnswer },
+  },
+  mendLink: {
+    method: 'PUT',
+    path: '/api/conversations/:id/links/:linkId',
+    does: 'Mends a broken link: looks again, or ties it to another record of its type (L6)',
+    right: 'user',
+    body: z.object({ recordId: z.string().min(1).max(50).optional() }),
+    answers: { 200: linkAnswer },
   },
   removeLink: {
     method: 'DELETE',

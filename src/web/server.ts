@@ -44,6 +44,7 @@ import type { Streams } from './stream.ts';
 import type { Surfaces, SurfaceName } from './surfaces.ts';
 import { fileOf, takeFile } from './upload.ts';
 import { askToUnsubscribe, unsubscribeMails, type UnsubscribeDeps } from './unsubscribe.ts';
+import { receivePipedrive } from './pipedrive-webhook.ts';
 import { checkMessenger, receiveMessenger, receiveTwilio, type WebhookDeps } from './webhooks.ts';
 import type { MessageDeps } from '../inbox/message-shape.ts';
 
@@ -103,7 +104,9 @@ function intake(deps: ServerDeps) {
   };
   return async (ctx: Context, next: Next): Promise<void> => {
     const receive = receivers[`${ctx.method} ${ctx.path}`];
+    const company = ctx.method === 'POST' ? /^\/webhooks\/pipedrive\/(\w{1,40})$/.exec(ctx.path)?.[1] : undefined;
     if (receive) await receive(ctx);
+    else if (company !== undefined) await receivePipedrive(deps.webhooks, ctx, company);
     else await next();
   };
 }

@@ -103,7 +103,11 @@ async function verifiedByAccount(
   return channels.some((channel) => isGenuine(deps, provider, request, channel));
 }
 
-async function readRequest(deps: WebhookDeps, ctx: Context, provider: string): Promise<WebhookRequest | undefined> {
+export async function readRequest(
+  deps: WebhookDeps,
+  ctx: Context,
+  provider: string,
+): Promise<WebhookRequest | undefined> {
   if (ctx.get('content-encoding') !== '' && ctx.get('content-encoding') !== 'identity') {
     ctx.status = 415;
     return undefined;

@@ -1,5 +1,5 @@
 // "Links and history": person, deals and leads, notes, who did what. A drawer, or the third pane of the full page.
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Conversation, Link } from '../../../src/web/contract.ts';
 import type { Host } from '../host.ts';
 import { Avatar } from '../parts/avatar.tsx';
@@ -10,6 +10,7 @@ import { t } from '../texts.ts';
 import { clockTime, listTime, money } from '../time.ts';
 import { useNow, useStore } from '../use-store.ts';
 import { eventWords } from './event-words.ts';
+import { RecordSearch } from './link-form.tsx';
 import { HistoryMark } from './thread-pane.tsx';
 
 export interface ContextProps {
@@ -134,11 +135,13 @@ function PersonCard({
       <span class="record-text">
         <b>{link.title}</b>
         {link.state === 'broken' ? (
-          <small class="bad">{t('link.broken', { title: link.title })}</small>
+          <Broken store={store} conversation={conversation} link={link} />
         ) : (
-          <small>{facts.join(' · ')}</small>
+          <>
+            <small>{facts.join(' · ')}</small>
+            <OpenRecord link={link} host={host} />
+          </>
         )}
-        <OpenRecord link={link} host={host} />
       </span>
       <button
         type="button"
@@ -150,6 +153,42 @@ function PersonCard({
         <Icon name="unlink" size={16} />
       </button>
     </div>
+  );
+}
+
+/** What happened to the record, and the ways to mend the link: look again, or another record of its kind. */
+function Broken({ store, conversation, link }: { store: Store; conversation: Conversation; link: Link }) {
+  const [choosing, setChoosing] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const mend = async (recordId?: string): Promise<void> => {
+    if (busy) return;
+    setBusy(true);
+    try {
+      await store.api.mendLink(conversation.id, link.id, recordId);
+      store.actions.refresh(conversation.id);
+      store.actions.toast(t('link.mended'));
+    } catch (error) {
+      store.actions.explain(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const words = link.reason === 'forbidden' || link.reason === 'merged' ? `link.broken.${link.reason}` : 'link.broken';
+  return (
+    <>
+      <small class="bad">{t(words, { title: link.title })}</small>
+      <span class="record-line">
+        <button type="button" class="link-button" disabled={busy} onClick={() => void mend()}>
+          {t('link.lookAgain')}
+        </button>
+        <button type="button" class="link-button" aria-expanded={choosing} onClick={() => setChoosing(!choosing)}>
+          {t('link.chooseOther')}
+        </button>
+      </span>
+      {choosing && (
+        <RecordSearch store={store} type={link.type} picked={null} onPick={(record) => void mend(record.recordId)} />
+      )}
+    </>
   );
 }
 
@@ -181,7 +220,7 @@ function RecordCard({
     details?.value ? money(details.value, details.currency) : null,
     details?.stage,
     details?.ownerName,
-    link.type === 'lead' ? t('link.lead') : null,
+    link.type === 'lead' ? t(link.reason === 'archived' ? 'link.leadArchived' : 'link.lead') : null,
   ].filter(Boolean);
   return (
     <div class={`record-card column${link.state === 'broken' ? ' broken' : ''}`}>
@@ -214,7 +253,7 @@ function RecordCard({
         />
       </span>
       {link.state === 'broken' ? (
-        <small class="bad">{t('link.broken', { title: link.title })}</small>
+        <Broken store={store} conversation={conversation} link={link} />
       ) : (
         <small>{facts.join(' · ')}</small>
       )}

@@ -14,6 +14,8 @@ const icons: Readonly<Record<string, IconName>> = {
   linked: 'link',
   unlinked: 'unlink',
   link_broken: 'unlink',
+  link_moved: 'link',
+  link_mended: 'link',
   note_written: 'clipboard-check',
   send_failed: 'circle-alert',
 };

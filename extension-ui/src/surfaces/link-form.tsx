@@ -375,12 +375,15 @@ function submitKey(who: Who, target: Target, existing: PipedriveRecord | null): 
 
 const waitMs = 250;
 
-function RecordSearch({
+/** Searches what is in Pipedrive: persons, leads and deals, or only what is of one type. */
+export function RecordSearch({
   store,
+  type,
   onPick,
   picked,
 }: {
   store: Store;
+  type?: Target;
   onPick: (record: PipedriveRecord) => void;
   picked: PipedriveRecord | null;
 }) {
@@ -390,8 +393,8 @@ function RecordSearch({
     if (term.trim().length < 2) return setFound([]);
     let current = true;
     const timer = setTimeout(() => {
-      const types = ['person', 'lead', 'deal'] as const;
-      void Promise.allSettled(types.map((type) => store.api.searchRecords(type, term.trim()))).then((answers) => {
+      const types = type ? [type] : (['person', 'lead', 'deal'] as const);
+      void Promise.allSettled(types.map((one) => store.api.searchRecords(one, term.trim()))).then((answers) => {
         if (current)
           setFound(answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.data.slice(0, 5) : [])));
       });
@@ -400,7 +403,7 @@ function RecordSearch({
       current = false;
       clearTimeout(timer);
     };
-  }, [term, store]);
+  }, [term, store, type]);
   return (
     <div class="record-search">
       <span class="search-field">

@@ -2,7 +2,7 @@
 import { text } from '../../base/texts.ts';
 import type { Viewer } from '../../companies/access.ts';
 import type { LinkRow } from '../../db/tables.ts';
-import { createAndLink, linkRecord, unlink, type LinkDeps } from '../../inbox/link.ts';
+import { createAndLink, linkRecord, mendLink, unlink, type LinkDeps } from '../../inbox/link.ts';
 import { linkShapes } from '../../inbox/link-shape.ts';
 import { suggest } from '../../inbox/suggest.ts';
 import { listPipelines, searchRecords, type RecordType } from '../../pipedrive/records.ts';
@@ -50,6 +50,11 @@ export function linkCalls(deps: LinkCallDeps): Handlers {
         ),
       }));
       return { status: 207, body: { data, failed: told } };
+    },
+    mendLink: async ({ viewer, params, body }) => {
+      const { recordId } = body as { recordId?: string };
+      const wanted = { conversationId: params.id!, linkId: params.linkId!, ...(recordId ? { recordId } : {}) };
+      return ok({ data: await shapes(viewer, [await mendLink(deps, viewer, wanted)]) });
     },
     removeLink: async ({ viewer, params }) => {
       await unlink(deps, viewer, { conversationId: params.id!, linkId: params.linkId! });
