@@ -9,6 +9,8 @@ import { listen } from './listen.ts';
 import { handle, unknownPaths } from './pipedrive/api.ts';
 import { archiveLead, convertLead, deleteRecord, mergeRecords } from './pipedrive/fates.ts';
 import { changeNote, deactivateNote, noteEndpoints } from './pipedrive/notes.ts';
+import { channelEndpoints, handleChannelCall } from './pipedrive/channels-api.ts';
+import { createLeadsInbox, type LeadsInbox } from './pipedrive/leads-inbox.ts';
 import { newCode, oauthRoutes } from './pipedrive/oauth.ts';
 import { pageRoutes } from './pipedrive/pages.ts';
 import { recordEndpoints } from './pipedrive/records.ts';
@@ -46,6 +48,8 @@ export interface PipedriveSandbox {
   readonly port: number;
   readonly state: State;
   readonly calls: PipedriveCall[];
+  /** Leads Inbox → Messaging. Its API is gone until a manifest is uploaded. */
+  readonly leadsInbox: LeadsInbox;
   addCompany(company: { name: string; domain?: string; dailyTokens?: number }): Company;
   addUser(
     company: Company,
@@ -97,6 +101,13 @@ export async function startPipedrive(options: PipedriveSandboxOptions): Promise<
     if (endpoint.path.startsWith('/api/v1/'))
       router[method](endpoint.path.replace('/api', ''), handle(state, endpoint));
   }
+  const leadsInbox = createLeadsInbox(state, options);
+  for (const endpoint of channelEndpoints(state, leadsInbox, options.clientId)) {
+    const method = endpoint.method.toLowerCase() as 'post' | 'delete';
+    const handler = handleChannelCall(state, leadsInbox, endpoint);
+    router[method](endpoint.path, handler);
+    router[method](endpoint.path.replace('/api', ''), handler);
+  }
   pageRoutes(router, state, { clientId: options.clientId, appUrl: options.appUrl, signedToken });
   for (const [file, type] of [
     ['crm.css', 'text/css'],
@@ -120,6 +131,7 @@ export async function startPipedrive(options: PipedriveSandboxOptions): Promise<
     port: listening.port,
     state,
     calls: state.calls,
+    leadsInbox,
     ...verbs(state, options),
     signedToken,
     stop: listening.stop,
@@ -135,7 +147,7 @@ function signJwt(options: PipedriveSandboxOptions, state: State, user: User, cla
     .digest('base64url')}`;
 }
 
-type Verbs = Omit<PipedriveSandbox, 'url' | 'port' | 'state' | 'calls' | 'signedToken' | 'stop'>;
+type Verbs = Omit<PipedriveSandbox, 'url' | 'port' | 'state' | 'calls' | 'leadsInbox' | 'signedToken' | 'stop'>;
 
 function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
   const stamps = () => ({ is_deleted: false, add_time: timeV2(state), update_time: timeV2(state) });

@@ -115,7 +115,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       VAPID_SUBJECT: push.vapid.subject,
     }),
     async settled() {
-      await Promise.all([pipedrive.settled(), meta.settled(), twilio.settled()]);
+      await Promise.all([pipedrive.settled(), meta.settled(), twilio.settled(), pipedrive.leadsInbox.settled()]);
     },
     async stop() {
       await Promise.all([pages.stop(), pipedrive.stop(), meta.stop(), twilio.stop(), mail.stop(), push.stop()]);

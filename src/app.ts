@@ -6,6 +6,11 @@ import { UserError } from './base/errors.ts';
 import { createHttp } from './base/http.ts';
 import type { Log } from './base/log.ts';
 import { createMetrics, type Metrics } from './base/metrics.ts';
+import { createBridgeFollower } from './bridge/follow.ts';
+import { createGate } from './bridge/gate.ts';
+import { pushConversation, type PushDeps as BridgePushDeps } from './bridge/push.ts';
+import type { BridgeDeps } from './bridge/state.ts';
+import { beginBridge, syncBridge, type SyncDeps } from './bridge/sync.ts';
 import { createProviders } from './channels/registry.ts';
 import type { Capabilities, ProviderName } from './channels/provider.ts';
 import { eraseCompanies, eraseDue } from './companies/erase.ts';
@@ -98,6 +103,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
   const links = createMediaLinks({ secret: config.sessionSecret, publicUrl: config.publicUrl, clock });
   const { send } = http;
   const { publicUrl } = config;
+  const { channelsApi } = config.pipedrive;
 
   const providers = createProviders({ send, publicUrl, meta: config.meta, twilioApiUrl: config.twilio.apiUrl });
   const provider = (name: ProviderName) => {
@@ -119,6 +125,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     followSearch,
     createHistoryFollower({ queue, debounceMs: config.noteDebounceMs, maxWaitMs: config.noteMaxWaitMs }),
     createNoticeFollower(noticing),
+    createBridgeFollower({ queue, clock, channelsApi }),
   ];
   const changes = createChanges({ db, clock, followers });
 
@@ -198,6 +205,20 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     extraHosts: config.mediaExtraHosts,
   };
   const watch: WatchDeps = { ...history, vault, queue };
+  const bridge: BridgeDeps & SyncDeps & BridgePushDeps = {
+    db,
+    clock,
+    log,
+    queue,
+    changes,
+    publicUrl,
+    channelsApi,
+    mediaLink: links.link,
+    gate: createGate(clock),
+    capabilities: (name) => ({ templates: providers[name]?.templates !== undefined }),
+    pipedriveFor: (grant) => pipedriveFor(pipedrive, grant, { aside: true }),
+    grants: history.grants,
+  };
   const reading: ReadDeps & Pick<InboxDeps, 'mediaLink'> = {
     capabilities: (name) => providers[name]?.capabilities ?? switchedOff,
     now: () => timeText(clock),
@@ -234,6 +255,8 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(followRecord, history),
       bindTask(keepWebhooks, watch),
       bindTask(pollRecords, watch),
+      bindTask(syncBridge, bridge),
+      bindTask(pushConversation, bridge),
       bindTask(eraseCompanies, inbox),
       bindTask(refreshBrowser, push),
       bindTask(mailNotices, mail),
@@ -252,11 +275,17 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     health: { db, clock, metrics, metricsToken: config.metricsToken },
     oauth: { install, connect, publicUrl },
     media: { db, storage, links },
+    leadsInbox: {
+      endpoints: { ...inbox, channelsApi },
+      clientId: config.pipedrive.clientId,
+      clientSecret: config.pipedrive.clientSecret,
+    },
     me: {
       inbox,
       session,
       notesWaiting: (companyId) => countWaitingNotes(db, companyId),
       ways: { pushKey: config.vapid?.publicKey ?? null, mails: mailer !== null },
+      bridgeOff: channelsApi === 'off' ? 'switched_off' : 'no_channel',
     },
     conversations: { inbox, reading, presence },
     messageReading: reading,
@@ -275,6 +304,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     start: async () => {
       // Nobody else works on an embedded database: what a dead process held is free at once.
       if (db.kind === 'sqlite') await db.transaction((tx) => releaseLeases(tx));
+      await beginBridge(bridge);
       await db.transaction(async (tx) => {
         await queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' });
         await queue.enqueue(tx, tidyNotices, {}, { key: 'tidy' });

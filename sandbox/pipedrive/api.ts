@@ -33,6 +33,8 @@ export interface Endpoint {
   search?: boolean;
   query?: Readonly<Record<string, FieldKind>>;
   body?: Readonly<Record<string, FieldKind>>;
+  /** Its fields are checked by the endpoint itself. */
+  anyBody?: true;
   required?: readonly string[];
   run: (call: ApiCall) => { status?: number; body: unknown };
 }
@@ -53,7 +55,11 @@ export function handle(state: State, endpoint: Endpoint) {
       if (!endpoint.scopes.some((scope) => grant.scopes.includes(scope)))
         throw new Refusal(403, 'Scope and URL mismatch');
       const query = checkFields('query', ctx.query, endpoint.query ?? {});
-      const body = endpoint.body ? checkFields('body', await readJson(ctx), endpoint.body) : {};
+      const body = endpoint.body
+        ? checkFields('body', await readJson(ctx), endpoint.body)
+        : endpoint.anyBody
+          ? await readJson(ctx)
+          : {};
       noted.body = body;
       const missing = (endpoint.required ?? []).filter((field) => body[field] === undefined);
       if (missing.length > 0) throw new Refusal(400, `${missing.join(', ')} is required`);
@@ -79,7 +85,7 @@ export async function unknownPaths(ctx: Context, next: Next): Promise<void> {
   if (ctx.status === 405) refuse(ctx, new Refusal(405, 'Method not allowed'));
 }
 
-function refuse(ctx: Context, refusal: Refusal): void {
+export function refuse(ctx: Context, refusal: Refusal): void {
   ctx.status = refusal.status;
   ctx.body =
     refusal.status === 401
@@ -94,7 +100,7 @@ function refuse(ctx: Context, refusal: Refusal): void {
         };
 }
 
-function noteCall(state: State, ctx: Context, cost: number): PipedriveCall {
+export function noteCall(state: State, ctx: Context, cost: number): PipedriveCall {
   const call: PipedriveCall = {
     at: new Date(state.now()).toISOString(),
     method: ctx.method,

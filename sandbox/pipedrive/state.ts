@@ -163,6 +163,7 @@ export const allScopes = [
   'leads:full',
   'search:read',
   'webhooks:full',
+  'messengers-integration',
 ];
 
 export function createState(now: () => number): State {

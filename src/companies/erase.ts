@@ -19,6 +19,10 @@ const hourMs = 3_600_000;
 const tables = [
   'search_index',
   'search_entry',
+  'bridge_pending',
+  'bridge_submission',
+  'bridge_channel',
+  'bridge',
   'noted_message',
   'note',
   'auto_link',

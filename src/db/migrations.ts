@@ -7,6 +7,7 @@ import { SavedReplies1795610000001 } from '../../migrations/1795610000001-saved-
 import { ListsAndSearch1795620000002 } from '../../migrations/1795620000002-lists-and-search.ts';
 import { DataDeletion1795641000000 } from '../../migrations/1795641000000-data-deletion.ts';
 import { Notices1795680000000 } from '../../migrations/1795680000000-notices.ts';
+import { Bridge1795677000000 } from '../../migrations/1795677000000-bridge.ts';
 
 export const migrations = [
   Initial1795500000000,
@@ -16,5 +17,6 @@ export const migrations = [
   SavedReplies1795610000001,
   ListsAndSearch1795620000002,
   DataDeletion1795641000000,
+  Bridge1795677000000,
   Notices1795680000000,
 ];

@@ -507,6 +507,52 @@ export interface SearchEntryRow {
   messageId: string;
 }
 
+export type BridgeState = 'active' | 'unavailable' | 'blocked' | 'off';
+
+/** How the bridge into Leads Inbox stands for a company; no row before the first channel was offered (B4). */
+export interface BridgeRow {
+  companyId: string;
+  state: BridgeState;
+  /** Machine word of why it is not active (bridge/state.ts). */
+  reason: string | null;
+  checkedAt: string;
+}
+
+/** A channel that Pipedrive was told of. */
+export interface BridgeChannelRow {
+  channelId: string;
+  companyId: string;
+  /** Whose token registered it: he alone may delete its conversations there. */
+  userId: string;
+  /** `registering` until the answer came; `removed` when a user took it out of Leads Inbox. */
+  state: 'registering' | 'registered' | 'removed';
+  since: string;
+}
+
+/** What Pipedrive has yet to hear of a registered channel: kept until it has, however long that takes. */
+export interface BridgePendingRow {
+  /** Id of the message, or of the conversation that was deleted. */
+  id: string;
+  companyId: string;
+  channelId: string;
+  conversationId: string;
+  what: 'message' | 'deletion';
+  /** Counts the changes, so that one that comes while an earlier is told is not taken for told. */
+  version: number;
+  /** When the first of these changes happened. */
+  since: string;
+}
+
+/** A message written in Leads Inbox, so that a double submit sends once (B3). */
+export interface BridgeSubmissionRow {
+  conversationId: string;
+  /** Hash of its text and files. */
+  digest: string;
+  companyId: string;
+  clientMessageId: string;
+  submittedAt: string;
+}
+
 type Columns<Row> = { readonly [Field in keyof Row]-?: EntitySchemaColumnOptions };
 
 const id: EntitySchemaColumnOptions = { type: 'text', primary: true };
@@ -872,6 +918,31 @@ const SearchEntry = table<SearchEntryRow>('search_entry', {
   messageId: text,
 });
 
+const Bridge = table<BridgeRow>('bridge', { companyId: id, state: text, reason: maybeText, checkedAt: text });
+export const BridgeChannel = table<BridgeChannelRow>('bridge_channel', {
+  channelId: id,
+  companyId: text,
+  userId: text,
+  state: text,
+  since: text,
+});
+export const BridgePending = table<BridgePendingRow>('bridge_pending', {
+  id,
+  companyId: text,
+  channelId: text,
+  conversationId: text,
+  what: text,
+  version: number,
+  since: text,
+});
+const BridgeSubmission = table<BridgeSubmissionRow>('bridge_submission', {
+  conversationId: id,
+  digest: id,
+  companyId: text,
+  clientMessageId: text,
+  submittedAt: text,
+});
+
 export const tables: EntitySchema[] = [
   Company,
   User,
@@ -906,4 +977,8 @@ export const tables: EntitySchema[] = [
   PushedNotice,
   AdminNotice,
   SearchEntry,
+  Bridge,
+  BridgeChannel,
+  BridgePending,
+  BridgeSubmission,
 ];

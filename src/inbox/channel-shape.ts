@@ -15,13 +15,19 @@ export interface ChannelDeps {
 
 interface ListedChannel extends ChannelRow {
   ownerName: string | null;
+  bridge: Channel['bridge'] | null;
 }
+
+/** How the channel (`ch`) stands in Leads Inbox: as its company does, unless it is not there itself (B4). */
+const bridgeColumn = `(select case when ch.state = 'disconnected' or bc.state = 'removed' then 'off'
+    when b.state = 'active' and bc.state is null then 'blocked' else b.state end
+  from bridge b left join bridge_channel bc on bc.channel_id = ch.id where b.company_id = ch.company_id) as bridge`;
 
 /** Channels the viewer may see: what is broken first, then by name. */
 export async function listChannels(reader: Reader, deps: ChannelDeps, viewer: Viewer): Promise<Channel[]> {
   const visible = visibleChannel(viewer);
   const rows = await reader.query<ListedChannel>(
-    `select ch.*, u.name as owner_name from channel ch
+    `select ch.*, u.name as owner_name, ${bridgeColumn} from channel ch
      left join app_user u on u.company_id = ch.company_id and u.id = ch.owner_id
      where ${visible.sql}
      order by case ch.state when 'broken' then 0 when 'connected' then 1 else 2 end, ch.name, ch.id`,
@@ -39,7 +45,7 @@ export async function readChannel(
 ): Promise<Channel | undefined> {
   const visible = visibleChannel(viewer);
   const row = await reader.one<ListedChannel>(
-    `select ch.*, u.name as owner_name from channel ch
+    `select ch.*, u.name as owner_name, ${bridgeColumn} from channel ch
      left join app_user u on u.company_id = ch.company_id and u.id = ch.owner_id
      where ch.id = ? and ${visible.sql}`,
     [id, ...visible.parameters],
@@ -68,7 +74,7 @@ function channelShape(deps: ChannelDeps, viewer: Viewer, row: ListedChannel): Ch
       })),
       checks: checksOf(viewer, row, facts),
     },
-    bridge: 'off',
+    bridge: row.bridge ?? 'off',
     sending: sendingOf(deps.capabilities(row.provider)),
   };
 }

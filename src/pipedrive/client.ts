@@ -33,6 +33,8 @@ export interface PipedriveClient {
 export interface CallOptions {
   /** What the user waits for is still called when the day's budget runs low. */
   readonly urgent?: boolean;
+  /** A refused token says nothing of the grant: for a part of the API that may be gone while all else answers. */
+  readonly aside?: boolean;
 }
 
 /** Below this share of the day's tokens only what a user waits for is called (H7). */
@@ -61,7 +63,7 @@ export function pipedriveFor(
         if (failure.kind !== 'reconnect') throw failure;
         // One refresh for a token that looked good; a fresh one that is refused means that the grant is gone (V-15).
         if (refused !== undefined) {
-          await markReconnect(deps, grant);
+          if (!options.aside) await markReconnect(deps, grant);
           throw failure;
         }
         refused = access.token;
@@ -211,12 +213,26 @@ async function understood(deps: PipedriveDeps, grant: Grant, error: unknown): Pr
   if (status === 402)
     return new UpstreamError('pipedrive', 'stop', { status, reason: 'account_closed', retryAfterMs: 3_600_000 });
   const code = codeOf(json);
-  const reason = status === 404 || status === 410 ? 'not_found' : status === 403 ? 'forbidden' : 'refused';
+  const reason = saysEnded(json)
+    ? 'ended'
+    : status === 404 || status === 410
+      ? 'not_found'
+      : status === 403
+        ? 'forbidden'
+        : 'refused';
   return new UpstreamError('pipedrive', 'refused', { status, reason, ...(code ? { providerCode: code } : {}) });
 }
 
+/** An endpoint that was taken out of service says so in words only. */
+function saysEnded(body: unknown): boolean {
+  const { error } = (body ?? {}) as { error?: unknown };
+  return typeof error === 'string' && /deprecat|sunset|no longer (available|supported)/i.test(error);
+}
+
+/** Most of the API has it at the top, the Channels API among its additional data. */
 function codeOf(body: unknown): string | undefined {
-  const code = (body as { code?: unknown } | null | undefined)?.code;
+  const { code: top, additional_data: more } = (body ?? {}) as { code?: unknown; additional_data?: { code?: unknown } };
+  const code = top ?? more?.code;
   return typeof code === 'string' && /^[\w.-]{1,80}$/.test(code) ? code : undefined;
 }
 

@@ -25,6 +25,7 @@ import { calls, type Call, type CallName } from './contract.ts';
 import { apiErrors } from './errors.ts';
 import type { CallAnswer, Handler, Handlers } from './handler.ts';
 import { live, metrics, ready, type HealthDeps } from './health.ts';
+import { leadsInboxRoutes, type LeadsInboxDeps } from './leads-inbox.ts';
 import { serveMedia, type MediaDeps } from './media.ts';
 import { deauthorizeCallback, deletionCallback, deletionStatus } from './meta-callbacks.ts';
 import {
@@ -57,6 +58,7 @@ export interface ServerDeps {
   readonly health: HealthDeps;
   readonly oauth: OauthRouteDeps;
   readonly media: MediaDeps;
+  readonly leadsInbox: LeadsInboxDeps;
   readonly me: MeCallDeps;
   readonly conversations: ConversationCallDeps;
   readonly messageReading: MessageDeps;
@@ -81,6 +83,7 @@ export function createHttpServer(deps: ServerDeps): Server {
   app.use(securityHeaders(deps));
   const router = new Router();
   pageRoutes(deps, router);
+  leadsInboxRoutes(deps.leadsInbox, router);
   apiRoutes(deps, router);
   app.use(router.routes());
   app.use(router.allowedMethods());

@@ -1,6 +1,7 @@
 // Calls about the user behind the session, his colleagues and his company's settings.
 import { timeText } from '../../base/clock.ts';
 import { UserError } from '../../base/errors.ts';
+import { bridgeOf } from '../../bridge/state.ts';
 import type { Viewer } from '../../companies/access.ts';
 import { audit } from '../../companies/audit.ts';
 import { setAvailability } from '../../companies/availability.ts';
@@ -20,6 +21,8 @@ export interface MeCallDeps {
   readonly notesWaiting: (companyId: string) => Promise<number>;
   /** The key that browsers subscribe with, and whether there is a mail server. */
   readonly ways: { readonly pushKey: string | null; readonly mails: boolean };
+  /** Why there is no bridge for a company that has not come to it yet. */
+  readonly bridgeOff: 'switched_off' | 'no_channel';
 }
 
 export function meCalls(deps: MeCallDeps): Handlers {
@@ -89,8 +92,9 @@ async function readMe(deps: MeCallDeps, viewer: Viewer): Promise<Me> {
       viewer.userId,
     ]),
     budget: await budgetOf(reader, viewer.companyId),
+    bridge: await bridgeOf(reader, viewer.companyId),
   }));
-  const { company, user, budget } = found;
+  const { company, user, budget, bridge } = found;
   if (!company || !user) throw new UserError('unauthenticated');
   await refreshProfileIfOld(deps.inbox, user);
   const notesWaiting = await deps.notesWaiting(viewer.companyId);
@@ -102,7 +106,7 @@ async function readMe(deps: MeCallDeps, viewer: Viewer): Promise<Me> {
     availability: { available: user.available === 1 },
     notifications: parseNotifications(user.notifications),
     ways: { pushKey: deps.ways.pushKey, mailAddress: deps.ways.mails && user.email !== '' ? user.email : null },
-    bridge: { state: 'off', reason: null },
+    bridge: { state: bridge?.state ?? 'off', reason: bridge ? bridge.reason : deps.bridgeOff },
     tokenBudget: {
       limit: budget?.dailyLimit ?? null,
       remaining: budget?.remaining ?? null,

@@ -1,0 +1,86 @@
+// What happens that Leads Inbox must hear of. Decides and enqueues; `push.ts` and `sync.ts` do it.
+// Of a company whose channels Pipedrive does not know, nothing is kept and nothing is enqueued.
+import { timeText, type Clock } from '../base/clock.ts';
+import type { Tx } from '../db/database.ts';
+import type { Follower, Happening } from '../inbox/changes.ts';
+import type { Queue } from '../jobs/queue.ts';
+import { enqueueSync } from './sync.ts';
+import { bridgeOf, type BridgeSwitch } from './state.ts';
+import { pushTask } from './tasks.ts';
+
+export interface FollowDeps {
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly channelsApi: BridgeSwitch;
+}
+
+/** "Sent" and "delivered" mostly come together: one push tells both, as each costs the company tokens. */
+const gatherMs = 1_000;
+const gatherAtMostMs = 5_000;
+
+export function createBridgeFollower(deps: FollowDeps): Follower {
+  if (deps.channelsApi === 'off') return () => Promise.resolve();
+  return async (tx, happening) => {
+    switch (happening.kind) {
+      case 'channel.changed':
+        return enqueueSync(deps, tx, happening.companyId);
+      case 'user.changed': {
+        const bridge = await bridgeOf(tx, happening.companyId);
+        return bridge?.state === 'blocked' ? enqueueSync(deps, tx, happening.companyId) : undefined;
+      }
+      case 'conversation.deleted':
+        return rememberDeletion(deps, tx, happening);
+      case 'message.received':
+        return remember(deps, tx, happening.message, 0);
+      case 'message.changed':
+        return remember(deps, tx, happening.message, gatherMs);
+      default:
+        return undefined;
+    }
+  };
+}
+
+interface Told {
+  readonly id: string;
+  readonly companyId: string;
+  readonly channelId: string;
+  readonly conversationId: string;
+}
+
+async function remember(deps: FollowDeps, tx: Tx, message: Told, delayMs: number): Promise<void> {
+  const kept = await keep(deps, tx, 'message', message);
+  if (kept) await enqueuePush(deps, tx, message, delayMs);
+}
+
+/** What was not yet told of it need not be told any more. */
+async function rememberDeletion(
+  deps: FollowDeps,
+  tx: Tx,
+  { companyId, channelId, conversationId }: Extract<Happening, { kind: 'conversation.deleted' }>,
+): Promise<void> {
+  await tx.query('delete from bridge_pending where conversation_id = ?', [conversationId]);
+  await tx.query('delete from bridge_submission where conversation_id = ?', [conversationId]);
+  const deletion = { id: conversationId, companyId, channelId, conversationId };
+  const kept = await keep(deps, tx, 'deletion', deletion);
+  if (kept) await enqueuePush(deps, tx, deletion, 0);
+}
+
+/** Nothing is kept for a channel that Pipedrive does not know: it reads the history when it gets to know it. */
+async function keep(deps: FollowDeps, tx: Tx, what: 'message' | 'deletion', told: Told): Promise<boolean> {
+  const kept = await tx.query(
+    `insert into bridge_pending (id, company_id, channel_id, conversation_id, what, version, since)
+     select ?, company_id, channel_id, ?, ?, 1, ? from bridge_channel where channel_id = ? and state <> 'removed'
+     on conflict (id) do update set version = bridge_pending.version + 1 returning id`,
+    [told.id, told.conversationId, what, timeText(deps.clock), told.channelId],
+  );
+  return kept.length > 0;
+}
+
+async function enqueuePush(deps: FollowDeps, tx: Tx, { companyId, conversationId }: Told, delayMs: number) {
+  const bridge = await bridgeOf(tx, companyId);
+  // Kept for the day it works again.
+  if (bridge?.state !== 'active') return;
+  const lane = `push:${conversationId}`;
+  const key = conversationId;
+  await deps.queue.enqueue(tx, pushTask, { conversationId }, { lane, key, delayMs, maxWaitMs: gatherAtMostMs });
+}
