@@ -9,6 +9,7 @@ import { readSettings } from '../companies/settings.ts';
 import type { Reader } from '../db/database.ts';
 import type { AttachmentRow, ChannelRow, ContactRow, ConversationRow, MessageRow } from '../db/tables.ts';
 import type { InboxDeps } from '../inbox/deps.ts';
+import { templatesOf } from '../inbox/templates.ts';
 import { contactPicture, conversationLink, messageShape, participantShapes } from './shapes.ts';
 import type { BridgeSwitch } from './state.ts';
 
@@ -118,6 +119,16 @@ export async function readSender(deps: EndpointDeps, channelId: string, senderId
     if (!contact) throw new UserError('not_found');
     return { success: true, data: { id: contact.id, name: contact.name, avatar_url: contactPicture(deps, contact) } };
   });
+}
+
+/** Approved ones only, with their gaps as they are. */
+export async function listTemplates(deps: EndpointDeps, channelId: string) {
+  const channel = await deps.db.read((reader) => bridgedChannel(deps, reader, channelId));
+  const templates = await templatesOf(deps, channel);
+  return {
+    success: true,
+    data: { templates: templates.map(({ id, name, body, language }) => ({ id, name, content: body, language })) },
+  };
 }
 
 /**

@@ -919,14 +919,14 @@ const SearchEntry = table<SearchEntryRow>('search_entry', {
 });
 
 const Bridge = table<BridgeRow>('bridge', { companyId: id, state: text, reason: maybeText, checkedAt: text });
-export const BridgeChannel = table<BridgeChannelRow>('bridge_channel', {
+const BridgeChannel = table<BridgeChannelRow>('bridge_channel', {
   channelId: id,
   companyId: text,
   userId: text,
   state: text,
   since: text,
 });
-export const BridgePending = table<BridgePendingRow>('bridge_pending', {
+const BridgePending = table<BridgePendingRow>('bridge_pending', {
   id,
   companyId: text,
   channelId: text,

@@ -24,6 +24,8 @@ export interface ReplyInput {
   readonly template: WantedTemplate | undefined;
   /** Newest message the user had seen. */
   readonly seenThrough: string | undefined;
+  /** Who wrote it, where that is not the viewer, or is not known: Pipedrive's own inbox does not tell (B3). */
+  readonly author?: Pick<MessageRow, 'authorId' | 'authorName'>;
 }
 
 /** Answers with the id of the stored message: the first, where text and files became several. */
@@ -61,7 +63,7 @@ async function store(
 
   const now = timeText(deps.clock);
   const messages = parts.map((part, index) =>
-    queuedMessage(conversation, viewer, {
+    queuedMessage(conversation, input.author ?? { authorId: viewer.userId, authorName: viewer.name }, {
       kind: part.kind,
       text: part.text,
       details: template ? { template: { id: template.id, name: template.name, variables: template.variables } } : null,
@@ -102,7 +104,7 @@ function messageByClientId(
 
 function queuedMessage(
   conversation: ConversationRow,
-  viewer: Viewer,
+  author: Pick<MessageRow, 'authorId' | 'authorName'>,
   content: Pick<MessageRow, 'kind' | 'text' | 'clientMessageId' | 'createdAt'> & { details: MessageDetails | null },
 ): MessageRow {
   return {
@@ -112,8 +114,8 @@ function queuedMessage(
     conversationId: conversation.id,
     direction: 'outbound',
     authorKind: 'user',
-    authorId: viewer.userId,
-    authorName: viewer.name,
+    authorId: author.authorId,
+    authorName: author.authorName,
     kind: content.kind,
     text: content.text,
     status: 'queued',

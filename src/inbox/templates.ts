@@ -18,7 +18,8 @@ export async function listTemplates(deps: InboxDeps, viewer: Viewer, channelId: 
   return channel.state === 'disconnected' ? [] : templatesOf(deps, channel);
 }
 
-function templatesOf(deps: InboxDeps, channel: ChannelRow): Promise<Template[]> {
+/** None where the provider has none. */
+export function templatesOf(deps: InboxDeps, channel: ChannelRow): Promise<Template[]> {
   const { templates } = deps.provider(channel.provider);
   if (!templates) return Promise.resolve([]);
   return deps.templates.take(channel.id, () => templates(accessOf(deps, channel)));

@@ -2,12 +2,12 @@
 // Their errors look as its messaging extension wants them: `{success: false, data: {message, code}}` (Error codes and troubleshooting).
 import type Router from '@koa/router';
 import type { Context, Next } from 'koa';
-import { HttpMethodEnum, koaBody } from 'koa-body';
 import { sameSecret } from '../base/crypto.ts';
 import { UpstreamError, UserError } from '../base/errors.ts';
 import { text } from '../base/texts.ts';
 import {
   listConversations,
+  listTemplates,
   readConversation,
   readMessage,
   readSender,
@@ -15,6 +15,7 @@ import {
   type EndpointDeps,
 } from '../bridge/provider-endpoints.ts';
 import { submitMessage, type Submission } from '../bridge/submit.ts';
+import { filesIn, takeFiles } from './upload.ts';
 
 export interface LeadsInboxDeps {
   readonly endpoints: EndpointDeps;
@@ -46,14 +47,7 @@ const idShape = /^[\w.-]{1,100}$/;
 export function leadsInboxRoutes(deps: LeadsInboxDeps, router: Router): void {
   const { endpoints } = deps;
   const inOrder = [withErrors(deps), authenticated(deps)];
-  const form = koaBody({
-    multipart: true,
-    json: false,
-    urlencoded: false,
-    text: false,
-    parsedMethods: [HttpMethodEnum.POST],
-    formidable: { maxFiles: 10, maxFields: 20, maxFieldsSize: 200_000, maxFileSize: 100_000_000 },
-  });
+  const form = takeFiles({ maxFiles: 10, maxTextBytes: 200_000 });
   const channel = (ctx: Context) => idOf(ctx, 'channel');
   const answer = (work: (ctx: Context) => Promise<unknown>) => async (ctx: Context) => {
     ctx.set('Cache-Control', 'no-store');
@@ -95,6 +89,11 @@ export function leadsInboxRoutes(deps: LeadsInboxDeps, router: Router): void {
     ...inOrder,
     answer((ctx) => readSender(endpoints, channel(ctx), idOf(ctx, 'sender'))),
   );
+  router.get(
+    `${root}/templates`,
+    ...inOrder,
+    answer((ctx) => listTemplates(endpoints, channel(ctx))),
+  );
   router.delete(
     root,
     ...inOrder,
@@ -103,7 +102,9 @@ export function leadsInboxRoutes(deps: LeadsInboxDeps, router: Router): void {
   router.all(
     ['/pipedrive/channels', '/pipedrive/channels/{*rest}'],
     ...inOrder,
-    answer(() => Promise.reject(new UserError('not_found'))),
+    answer(() => {
+      throw new UserError('not_found');
+    }),
   );
 }
 
@@ -142,6 +143,7 @@ function submissionOf(ctx: Context): Submission {
       (value) => value !== '',
     ),
     text: one('message'),
+    files: filesIn(ctx, 'files'),
   };
 }
 
@@ -155,7 +157,12 @@ const known: Readonly<Record<string, { status: number; code: string }>> = {
   not_found: { status: 404, code: 'NOT_FOUND' },
   forbidden: { status: 403, code: 'FORBIDDEN' },
   channel_broken: { status: 401, code: 'UNAUTHORIZED' },
+  payload_too_large: { status: 413, code: 'INVALID_BODY' },
+  unsupported_media_type: { status: 415, code: 'INVALID_BODY' },
 };
+
+/** Pipedrive shows its users words of its own for exactly this. */
+const suspended = { status: 401, code: 'ACCOUNT_SUSPENDED' };
 
 function withErrors(deps: LeadsInboxDeps) {
   return async (ctx: Context, next: Next): Promise<void> => {
@@ -170,16 +177,14 @@ function withErrors(deps: LeadsInboxDeps) {
 function answerError(deps: LeadsInboxDeps, ctx: Context, error: unknown): void {
   const { log } = deps.endpoints;
   if (error instanceof UserError) {
-    const { status, code } = known[error.code] ?? { status: 400, code: 'INVALID_BODY' };
+    const isSuspended = error.details?.reason === 'account_suspended';
+    const { status, code } = isSuspended ? suspended : (known[error.code] ?? { status: 400, code: 'INVALID_BODY' });
     return refuse(ctx, status, code, error.code, error.details);
   }
   if (error instanceof UpstreamError) {
     log.info({ err: error }, 'a vendor did not do it');
     return refuse(ctx, 503, 'UNAVAILABLE', 'upstream_unavailable');
   }
-  const { status, httpCode } = error as { status?: unknown; httpCode?: unknown };
-  if (status === 413 || httpCode === 413) return refuse(ctx, 413, 'INVALID_BODY', 'payload_too_large');
-  if (httpCode === 400 || status === 400) return refuse(ctx, 400, 'INVALID_BODY', 'invalid');
   log.error({ err: error }, 'a request failed');
   refuse(ctx, 500, 'INTERNAL', 'internal');
 }

@@ -43,7 +43,7 @@ import { openApi } from './openapi.ts';
 import { browserLanguage } from './pages.ts';
 import type { Streams } from './stream.ts';
 import type { Surfaces, SurfaceName } from './surfaces.ts';
-import { fileOf, takeFile } from './upload.ts';
+import { fileOf, takeFiles } from './upload.ts';
 import { askToUnsubscribe, unsubscribeMails, type UnsubscribeDeps } from './unsubscribe.ts';
 import { receivePipedrive } from './pipedrive-webhook.ts';
 import { checkMessenger, receiveMessenger, receiveTwilio, type WebhookDeps } from './webhooks.ts';
@@ -231,7 +231,7 @@ function apiRoutes(deps: ServerDeps, router: Router): void {
   const errors = apiErrors(deps.log);
   for (const [name, call] of Object.entries(calls) as [CallName, Call][]) {
     const route = call.method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
-    const intake = call.upload ? [requireSession(deps), takeFile()] : [requireJson(call), json];
+    const intake = call.upload ? [requireSession(deps), takeFiles()] : [requireJson(call), json];
     router[route](call.path, errors, ...intake, async (ctx: Context) => {
       const answer = await runCall(deps, handlers, ctx, name, call);
       if (!answer) return;

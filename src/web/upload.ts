@@ -1,4 +1,4 @@
-// One file of a multipart form, taken into a temporary file that is gone when the call is over, whatever happened.
+// The files of a multipart form, taken into temporary files that are gone when the call is over, whatever happened.
 import { rm } from 'node:fs/promises';
 import type { Context, Next } from 'koa';
 import { koaBody } from 'koa-body';
@@ -14,10 +14,12 @@ export interface UploadedFile {
 
 /** The largest file any provider takes from us (Messenger: 25 MB). */
 const maxBytes = 25 * 1024 * 1024;
+const maxTotalBytes = 4 * maxBytes;
 /** formidable 3.5, FormidableError: the file, or all of them together, is bigger than `maxFileSize`. */
 const tooLarge = new Set([1009, 1016]);
 
-export function takeFile() {
+/** One file; or as many as `maxFiles`, and texts of `maxTextBytes` together beside them. */
+export function takeFiles({ maxFiles = 1, maxTextBytes = 10_000 } = {}) {
   const read = koaBody({
     multipart: true,
     json: false,
@@ -25,10 +27,11 @@ export function takeFile() {
     text: false,
     formidable: {
       filename: () => `inbox-upload-${process.pid}-${newId()}`,
-      maxFiles: 1,
+      maxFiles,
       maxFileSize: maxBytes,
-      maxFields: 10,
-      maxFieldsSize: 10_000,
+      maxTotalFileSize: Math.min(maxFiles * maxBytes, maxTotalBytes),
+      maxFields: 20,
+      maxFieldsSize: maxTextBytes,
       // An empty file is refused with words of ours.
       allowEmptyFiles: true,
       minFileSize: 0,
@@ -53,8 +56,17 @@ export function takeFile() {
 
 /** The file that was taken; a form without one, or with something else under its name, is refused by who needs it. */
 export function fileOf(ctx: Context): UploadedFile | undefined {
-  const [file] = filesOf(ctx, 'file');
-  return file && { path: file.filepath, name: file.originalFilename ?? '', size: file.size };
+  return filesIn(ctx, 'file')[0];
+}
+
+/** The files that came under a name, in their order: the parser gives them as they were written, but names them as they came. */
+export function filesIn(ctx: Context, field: string): UploadedFile[] {
+  const inOrder = filesOf(ctx, field).sort((one, other) => (one.filepath < other.filepath ? -1 : 1));
+  return inOrder.map(({ filepath, originalFilename, size }) => ({
+    path: filepath,
+    name: originalFilename ?? '',
+    size,
+  }));
 }
 
 interface FormidableFile {

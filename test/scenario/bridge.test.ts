@@ -2,6 +2,7 @@
 // endpoints and the API, and complains about every field that is not as documented.
 import { describe, expect, test } from 'vitest';
 import { bothDatabases } from '../support/databases.ts';
+import { pdfFile, pngFile } from '../support/files.ts';
 import { bridged } from '../support/leads-inbox.ts';
 import { until } from '../support/wait.ts';
 import { newNumber } from '../support/world.ts';
@@ -29,7 +30,7 @@ describe.each(bothDatabases)('on %s', (database) => {
     await customer.reads();
     await until(() => there.messages.at(-1)?.status === 'read', 'the ticks there');
     const messages = await rep.messages(there.id);
-    expect(messages.at(-1)).toMatchObject({ id: written.id, direction: 'outbound' });
+    expect(messages.at(-1)).toMatchObject({ id: written.id, direction: 'outbound', author: { name: 'Leads Inbox' } });
 
     await rep.sends(there.id, 'It is on the shelf with your name on it.');
     await until(() => there.messages.at(-1)?.message.includes('on the shelf'), 'our own answer there');
@@ -37,3 +38,196 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(inbox.problems).toEqual([]);
   });
 });
+
+test('a picture shows there and still does when its link has expired; what is no picture and no text is said in words (B1, C6)', async () => {
+  const here = await bridged();
+  const { number, channel } = await here.whatsapp();
+  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+
+  const photo = pngFile();
+  await customer.sendsPhoto({ ...photo, contentType: 'image/png' }, { to: number, caption: 'The chimney side' });
+  const there = await until(() => shown.conversations[0], 'the conversation there');
+  const message = await until(
+    () => there.messages.find(({ attachments }) => attachments.length === 1),
+    'the picture there',
+  );
+  expect(message).toMatchObject({
+    message: 'The chimney side',
+    attachments: [{ type: 'image/png', size: photo.bytes.length, link_expires: true }],
+  });
+  const [picture] = message.attachments;
+  expect(picture!.preview_url).toBe(picture!.url);
+  expect(await statusOf(picture!.url, 'HEAD')).toBe(200);
+
+  here.clock.advance(6 * 3_600_000);
+  expect(await statusOf(picture!.url, 'HEAD')).toBe(404);
+  const renewed = await here.inbox.linkOf(shown, there.id, message.id, picture!.id);
+  expect(renewed).not.toBe(picture!.url);
+  expect(await statusOf(renewed!, 'GET')).toBe(200);
+
+  await customer.writes('', { to: number, params: { Latitude: '57.7', Longitude: '11.97', Label: 'Björkvägen 12' } });
+  await until(() => there.messages.length === 2 && there.messages[1]!.message !== '', 'the place in words');
+  expect(here.inbox.problems).toEqual([]);
+});
+
+test('files written there go out as they are, several as several messages, and are shown in our inbox (B3, C7)', async () => {
+  const here = await bridged();
+  const { number, channel } = await here.whatsapp();
+  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+  await customer.writes('May I see it?', { to: number });
+  const there = await until(() => shown.conversations[0], 'the conversation there');
+
+  const files = [
+    { ...pngFile('roof.png'), type: 'image/png' },
+    { ...pdfFile('offer.pdf'), type: 'application/pdf' },
+  ];
+  const written = await here.inbox.write(shown, there.id, { text: 'Here it is', files });
+
+  expect(written.status).toBe(200);
+  await until(() => customer.inbox.length === 2, 'both on the phone');
+  expect(customer.inbox.map(({ body, media }) => [body, media.map(({ contentType }) => contentType)])).toEqual([
+    ['Here it is', ['image/png']],
+    ['', ['application/pdf']],
+  ]);
+  await until(() => there.messages.filter(({ attachments }) => attachments.length === 1).length === 2, 'both there');
+  const ours = await here.rep.messages(there.id);
+  expect(ours.at(-2)).toMatchObject({ id: written.id, author: { name: 'Leads Inbox' }, kind: 'image' });
+  const refused = await here.inbox.write(shown, there.id, {
+    files: [{ name: 'run.exe', bytes: Buffer.from('MZ\u0090 not for anybody'), type: 'application/x-msdownload' }],
+  });
+  expect(refused).toMatchObject({ status: 400, code: 'INVALID_BODY' });
+  expect(here.inbox.problems).toEqual([]);
+});
+
+test.each(['brackets', 'plain', 'joined', 'repeated'] as const)(
+  'recipients are understood however they are spelt: %s (B3)',
+  async (spelling) => {
+    const here = await bridged();
+    const { number, channel } = await here.whatsapp();
+    const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+    const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+    await customer.writes('Hello?', { to: number });
+    const there = await until(() => shown.conversations[0], 'the conversation there');
+
+    expect(await here.inbox.write(shown, there.id, { text: 'Hello!', spelling })).toMatchObject({ status: 200 });
+
+    await until(() => customer.inbox.length === 1, 'the answer on the phone');
+  },
+);
+
+describe.each(bothDatabases)('on %s', (database) => {
+  test('a double submit sends once, and so do two at the same moment; the same words a while later are new (B3, R-02)', async () => {
+    const here = await bridged({ database });
+    const { number, channel } = await here.whatsapp();
+    const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+    const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+    await customer.writes('Is it there?', { to: number });
+    const there = await until(() => shown.conversations[0], 'the conversation there');
+    const submit = () =>
+      here.inbox.write(shown, there.id, { text: 'Yes', files: [{ ...pngFile(), type: 'image/png' }] });
+
+    const [first, second] = await Promise.all([submit(), submit()]);
+    const third = await submit();
+    await here.settled();
+    expect(new Set([first.id, second.id, third.id]).size).toBe(1);
+    expect(customer.inbox).toHaveLength(1);
+
+    here.clock.advance(60_000);
+    const later = await submit();
+    await here.settled();
+    expect(later.id).not.toBe(first.id);
+    expect(customer.inbox).toHaveLength(2);
+  });
+});
+
+test('outside the reply window a template’s words go as that template, and no others go (B3, C9)', async () => {
+  const here = await bridged();
+  const { number, channel } = await here.whatsapp();
+  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+  const { twilio } = here.sandbox;
+  twilio.addTemplate([...twilio.state.accounts.values()].at(-1)!, {
+    name: 'visit_reminder',
+    language: 'sv',
+    body: 'Hej {{1}}! Vi kommer på {{2}}. (Svara {{1}})',
+    variables: { 1: 'Anna', 2: 'fredag' },
+  });
+  const customer = twilio.customer(newNumber(), { name: 'Johan Mattsson' });
+  await customer.writes('Hej!', { to: number });
+  const there = await until(() => shown.conversations[0], 'the conversation there');
+  const answer = await here.asPipedrive('GET', `/${channel.id}/templates`);
+  expect(answer.body).toMatchObject({
+    success: true,
+    data: {
+      templates: [{ name: 'visit_reminder', language: 'sv', content: expect.stringContaining('{{1}}') as string }],
+    },
+  });
+
+  here.clock.advance(24 * 3_600_000 + 1_000);
+  const send = (text: string) => here.inbox.write(shown, there.id, { text });
+  expect(await send('Just some words')).toMatchObject({ status: 400, code: 'INVALID_BODY' });
+  expect(await send('Hej {{1}}! Vi kommer på {{2}}. (Svara {{1}})')).toMatchObject({ status: 400 });
+  expect(await send('Hej Johan! Vi kommer på torsdag. (Svara Anna)')).toMatchObject({ status: 400 });
+  const sent = await send('Hej Johan! Vi kommer på torsdag kl 9. (Svara Johan)');
+
+  expect(sent).toMatchObject({ status: 200 });
+  const received = await until(() => customer.inbox.at(-1), 'the template on the phone');
+  expect(received.body).toBe('Hej Johan! Vi kommer på torsdag kl 9. (Svara Johan)');
+  await until(
+    () => there.messages.some(({ id, status }) => id === sent.id && status === 'delivered'),
+    'its ticks there',
+  );
+  expect(here.inbox.problems).toEqual([]);
+});
+
+test('what is not to be taken is refused before it is sent: other parties, no words, too many, a form beyond all measure (B1, B3)', async () => {
+  const here = await bridged();
+  const { number, channel } = await here.whatsapp();
+  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+  await customer.writes('Hello?', { to: number });
+  const there = await until(() => shown.conversations[0], 'the conversation there');
+  const contactId = there.participants.find(({ role }) => role === 'end_user')!.id;
+  const submit = async (fields: Record<string, string>, more?: (form: FormData) => void) => {
+    const form = new FormData();
+    const all = {
+      conversationId: there.id,
+      senderId: channel.id,
+      'recipientIds[]': contactId,
+      message: 'Hi',
+      ...fields,
+    };
+    for (const [name, value] of Object.entries(all)) form.append(name, value);
+    more?.(form);
+    const { status, body } = await here.asPipedrive('POST', `/${channel.id}/messages`, { body: form });
+    return [status, (body.data as { code?: string }).code];
+  };
+
+  expect.soft(await submit({ senderId: contactId })).toEqual([400, 'INVALID_BODY']);
+  expect.soft(await submit({ 'recipientIds[]': channel.id })).toEqual([400, 'INVALID_BODY']);
+  expect.soft(await submit({ recipientIds: 'somebody else' })).toEqual([400, 'INVALID_BODY']);
+  expect.soft(await submit({ conversationId: 'nowhere' })).toEqual([404, 'NOT_FOUND']);
+  expect.soft(await submit({ message: '' })).toEqual([400, 'INVALID_BODY']);
+  expect.soft(await submit({ message: 'x'.repeat(1_601) })).toEqual([400, 'INVALID_BODY']);
+  expect.soft(await submit({ message: 'x'.repeat(300_000) })).toEqual([400, 'INVALID_BODY']);
+  const file = (bytes: number) => new Blob([new Uint8Array(bytes)], { type: 'image/png' });
+  expect
+    .soft(await submit({}, (form) => form.append('files', file(26 * 1024 * 1024), 'a.png')))
+    .toEqual([413, 'INVALID_BODY']);
+  const many = (form: FormData): void => {
+    for (let count = 0; count < 11; count += 1) form.append('files', file(10), 'a.png');
+  };
+  expect.soft(await submit({}, many)).toEqual([400, 'INVALID_BODY']);
+  const noForm = await here.asPipedrive('POST', `/${channel.id}/messages`, {
+    body: '{"message":"Hi"}',
+    headers: { 'content-type': 'application/json' },
+  });
+  expect.soft(noForm.status).toBe(415);
+  await here.settled();
+  expect(customer.inbox).toEqual([]);
+});
+
+async function statusOf(url: string, method: string): Promise<number> {
+  return (await fetch(url, { method })).status;
+}
