@@ -11,6 +11,7 @@ import { archiveLead, convertLead, deleteRecord, mergeRecords } from './pipedriv
 import { changeNote, deactivateNote, noteEndpoints } from './pipedrive/notes.ts';
 import { channelEndpoints, handleChannelCall } from './pipedrive/channels-api.ts';
 import { createLeadsInbox, type LeadsInbox } from './pipedrive/leads-inbox.ts';
+import { leadsInboxRoutes } from './pipedrive/leads-inbox-pages.ts';
 import { newCode, oauthRoutes } from './pipedrive/oauth.ts';
 import { pageRoutes } from './pipedrive/pages.ts';
 import { recordEndpoints } from './pipedrive/records.ts';
@@ -108,10 +109,12 @@ export async function startPipedrive(options: PipedriveSandboxOptions): Promise<
     router[method](endpoint.path, handler);
     router[method](endpoint.path.replace('/api', ''), handler);
   }
+  leadsInboxRoutes(router, state, leadsInbox);
   pageRoutes(router, state, { clientId: options.clientId, appUrl: options.appUrl, signedToken });
   for (const [file, type] of [
     ['crm.css', 'text/css'],
     ['host.js', 'text/javascript'],
+    ['leads-inbox.js', 'text/javascript'],
   ] as const) {
     router.get(`/console/${file}`, (ctx) => {
       ctx.type = type;

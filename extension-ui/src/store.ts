@@ -310,8 +310,13 @@ export function createStore(api: Api, me: Me) {
     }
   };
   const loadAll = async (): Promise<void> => {
-    const [users, channels, counts] = await Promise.all([api.users(), api.channels(), api.counts()]);
-    set({ users: users.data, channels: channels.data, counts });
+    const [users, channels, counts, { bridge }] = await Promise.all([
+      api.users(),
+      api.channels(),
+      api.counts(),
+      api.me(),
+    ]);
+    set({ users: users.data, channels: channels.data, counts, me: { ...state.me, bridge } });
     await loadList(state.list.state !== 'ready');
     if (state.selected) await loadThread(state.selected);
   };

@@ -8,6 +8,11 @@ export function startPage(options: ConsoleOptions): string {
       'CRM',
       'The stand-in for Pipedrive: contacts, leads and deals, with the inbox in its window.',
     ],
+    [
+      `${options.pipedriveUrl}/leads/messaging`,
+      'Leads Inbox',
+      "Pipedrive's own inbox, as long as its Channels API answers.",
+    ],
     [options.appUrl(), 'Inbox', 'The full page of the app, in a tab of its own.'],
     ['/phone', "Customer's phone", 'Write as a customer, on WhatsApp and on Messenger, and see what comes back.'],
     ['/mail', 'Mail', 'What the app has mailed to the users.'],

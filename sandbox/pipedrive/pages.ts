@@ -62,6 +62,13 @@ export function pageRoutes(router: Router, state: State, options: PageOptions): 
     shown((_ctx, user) => ({ title: 'Leads', body: leadList(state, user) })),
   );
   router.get(
+    '/leads/messaging',
+    shown(() => ({
+      title: 'Leads Inbox',
+      body: '<section data-leads-inbox></section><script src="/console/leads-inbox.js" type="module"></script>',
+    })),
+  );
+  router.get(
     '/deal/:id',
     shown((ctx, user) => {
       const deal = find(state.deals, user, ctx);
@@ -167,7 +174,7 @@ function fateButtons(state: State, type: 'person' | 'deal' | 'lead', record: Per
   return `<details class="card"><summary>More</summary><form method="post" action="/console/records/${type}/${record.id}"><p class="buttons">${merge}${ofLead}<button name="act" value="delete">Delete</button></p></form></details>`;
 }
 
-function currentUser(state: State, ctx: Context): User | undefined {
+export function currentUser(state: State, ctx: Context): User | undefined {
   const asked = typeof ctx.query.user === 'string' ? ctx.query.user : undefined;
   if (asked) ctx.cookies.set('user', asked, { httpOnly: true, overwrite: true });
   const id = asked ?? ctx.cookies.get('user');
@@ -211,6 +218,7 @@ function frame(
   const nav = [
     ['/', 'Deals'],
     ['/leads/inbox', 'Leads'],
+    ['/leads/messaging', 'Leads Inbox'],
     ['/contacts', 'Contacts'],
     [`/settings/marketplace/app/${options.clientId}/app-settings`, 'App settings'],
   ].map(([href, label]) => `<a href="${href}"${ctx.path === href ? ' aria-current="page"' : ''}>${label}</a>`);

@@ -4,6 +4,8 @@ import { timeText } from '../base/clock.ts';
 import { UpstreamError } from '../base/errors.ts';
 import type { Reader, Tx } from '../db/database.ts';
 import type { BridgeChannelRow, BridgeRow, ChannelRow } from '../db/tables.ts';
+import { factsOf } from '../inbox/channel-state.ts';
+import { importHistory } from '../inbox/import-history.ts';
 import { defineTask, type Outcome, type RunningJob } from '../jobs/queue.ts';
 import { registerChannel, removeChannel, type ChannelsFailure } from '../pipedrive/channels-api.ts';
 import type { Grant } from '../pipedrive/tokens.ts';
@@ -17,13 +19,16 @@ export interface SyncDeps extends BridgeDeps {
 /** Conversations brought to mind in one transaction when the bridge is back. */
 const mostAtOnce = 200;
 
+/** An import that takes longer is not waited for: what it brings later is told message by message. */
+const importPatienceMs = 60_000;
+
 /** Runs in the company's lane; the daily one only brings it there, as one that waits in a lane holds it up. */
 export const syncBridge = defineTask(
   syncTask.name,
   syncTask.shape,
   async (deps: SyncDeps, { companyId, daily = false, after }, job) => {
     if (deps.channelsApi === 'off') return undefined;
-    const work = await deps.db.read((reader) => loadWork(reader, companyId));
+    const work = await deps.db.read((reader) => loadWork(deps, reader, companyId));
     const waitMs = untilProbe(deps, work);
     if (waitMs > 0) return daily ? { againInMs: waitMs } : undefined;
     if (daily) {
@@ -38,7 +43,7 @@ export const syncBridge = defineTask(
       return stopped(deps, companyId, error, job);
     }
     await deps.db.transaction((tx) => goOn(deps, tx, companyId, work, after ?? ''));
-    return undefined;
+    return work.isImporting ? { againInMs: 1_000 } : undefined;
   },
 );
 
@@ -66,6 +71,8 @@ interface Work {
   readonly bridge: BridgeRow | undefined;
   readonly toAdd: readonly ChannelRow[];
   readonly toRemove: readonly BridgeChannelRow[];
+  /** A channel is not registered yet because what was before is still being taken over: it is to appear there at once. */
+  readonly isImporting: boolean;
   /** How many are in order. */
   registered: number;
   /** Names of the company's channels: Pipedrive wants each to be unique. */
@@ -74,7 +81,7 @@ interface Work {
   readonly installedAt: string | null;
 }
 
-async function loadWork(reader: Reader, companyId: string): Promise<Work> {
+async function loadWork(deps: SyncDeps, reader: Reader, companyId: string): Promise<Work> {
   const channels = await reader.query<ChannelRow>(
     `select * from channel where company_id = ? and state <> 'disconnected' order by created_at, id`,
     [companyId],
@@ -94,13 +101,20 @@ async function loadWork(reader: Reader, companyId: string): Promise<Work> {
       registration.userId !== channel.ownerId
     );
   };
+  const importing = await importingChannels(reader, companyId);
+  const isAwaited = (channel: ChannelRow): boolean => {
+    const { connectedAt = '' } = factsOf(channel);
+    return importing.has(channel.id) && connectedAt > timeText(deps.clock, -importPatienceMs);
+  };
+  const missing = channels.filter((channel) => {
+    const registration = registrationOf(channel);
+    return !registration || registration.state === 'registering' || isForeign(channel);
+  });
   const ofChannel = (row: BridgeChannelRow) => channels.find(({ id }) => id === row.channelId);
   return {
     bridge: await bridgeOf(reader, companyId),
-    toAdd: channels.filter((channel) => {
-      const registration = registrationOf(channel);
-      return !registration || registration.state === 'registering' || isForeign(channel);
-    }),
+    toAdd: missing.filter((channel) => !isAwaited(channel)),
+    isImporting: missing.some(isAwaited),
     toRemove: known.filter((row) => {
       const channel = ofChannel(row);
       return !channel || isForeign(channel);
@@ -110,6 +124,16 @@ async function loadWork(reader: Reader, companyId: string): Promise<Work> {
     names: channels.map(({ name }) => name),
     installedAt: installed?.installedAt ?? null,
   };
+}
+
+/** Channels whose import has not ended. */
+async function importingChannels(reader: Reader, companyId: string): Promise<ReadonlySet<string>> {
+  const rows = await reader.query<{ id: string }>(
+    `select ch.id from channel ch join job j on j.task = ? and j.merge_key = ch.id and j.parked_at is null
+     where ch.company_id = ?`,
+    [importHistory.name, companyId],
+  );
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** How long a bridge that did not work is still left alone. */

@@ -122,7 +122,10 @@ function authenticated({ clientId, clientSecret }: LeadsInboxDeps) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const names = ctx.req.rawHeaders.filter((_, index) => index % 2 === 0);
     const given = names.filter((name) => name.toLowerCase() === 'authorization').length;
-    if (given === 1 && sameSecret(ctx.get('authorization'), expected)) return next();
+    if (given === 1 && sameSecret(ctx.get('authorization'), expected)) {
+      await next();
+      return;
+    }
     ctx.set('WWW-Authenticate', 'Basic');
     refuse(ctx, 401, 'UNAUTHORIZED', 'unauthenticated');
   };

@@ -1,6 +1,7 @@
 // Into Leads Inbox where the Channels API answers (B1 to B3): the stand-in's inbox knows only what comes over the manifest's
 // endpoints and the API, and complains about every field that is not as documented.
 import { describe, expect, test } from 'vitest';
+import type { Channel } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
 import { pdfFile, pngFile } from '../support/files.ts';
 import { bridged } from '../support/leads-inbox.ts';
@@ -37,6 +38,33 @@ describe.each(bothDatabases)('on %s', (database) => {
     await settled();
     expect(inbox.problems).toEqual([]);
   });
+});
+
+test('what was said before the channel was connected is there from the start, without a push for each message (B1, C13)', async () => {
+  const here = await bridged();
+  const { meta } = here.sandbox;
+  const person = meta.addPerson({ name: 'Erik Lund' });
+  const page = meta.addPage({ name: 'Nordtak Sverige', ownedBy: person });
+  const [hannah, gustav] = ['Hannah', 'Gustav'].map((name) => meta.customer({ name }));
+  await hannah!.writes('Long ago', { to: page });
+  await hannah!.writes('And again', { to: page });
+  await gustav!.writes('Me too', { to: page });
+  const begun = await here.admin.call<{ login: string; authorizeUrl: string }>('POST', '/api/channels/messenger/login');
+  await fetch(meta.authorize(person, begun.body.authorizeUrl));
+  const connected = await here.admin.call<{ data: Channel[] }>('POST', '/api/channels/messenger', {
+    login: begun.body.login,
+    pageIds: [page.id],
+    visibility: 'shared',
+  });
+
+  const shown = await until(() => here.inbox.channelOf(connected.body.data[0]!.id), 'the channel in Leads Inbox');
+  await until(() => shown.conversations.length === 2, 'both conversations');
+  await here.settled();
+
+  const texts = shown.conversations.map(({ messages }) => messages.map(({ message }) => message).sort());
+  expect(texts.sort()).toEqual([['And again', 'Long ago'], ['Me too']]);
+  expect(here.inbox.received).toEqual([]);
+  expect(here.inbox.problems).toEqual([]);
 });
 
 test('a picture shows there and still does when its link has expired; what is no picture and no text is said in words (B1, C6)', async () => {

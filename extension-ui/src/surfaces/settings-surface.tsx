@@ -6,6 +6,7 @@ import { Avatar } from '../parts/avatar.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Empty } from '../parts/empty.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { LeadsInboxState } from '../parts/leads-inbox-state.tsx';
 import { Switch } from '../parts/switch.tsx';
 import { VisibilityChoice } from '../parts/visibility-choice.tsx';
 import type { Store } from '../store.ts';
@@ -47,6 +48,7 @@ export function SettingsSurface({ store, inTab }: { store: Store; inTab: boolean
         {channels.map((channel) => (
           <HealthCard key={channel.id} store={store} channel={channel} onConnect={setConnecting} />
         ))}
+        {channels.length > 0 && <LeadsInboxState {...me.bridge} />}
         <CompanyOptions store={store} />
         <People store={store} />
       </main>
