@@ -144,7 +144,7 @@ module.exports = {
           '\\.config\\.ts$',
           '^scripts/',
           '^bench/',
-          '^sandbox/console/[a-z]+\\.js$',
+          '^sandbox/console/[a-z-]+\\.js$',
         ],
       },
       to: {},
