@@ -4,6 +4,11 @@ import preact from '@preact/preset-vite';
 import { defineConfig } from 'vite';
 
 const root = import.meta.dirname;
+const pages = ['window', 'panel', 'modal', 'settings', 'page'].map((name): [string, string] => [
+  name,
+  resolve(root, `${name}.html`),
+]);
+const worker: [string, string] = ['service-worker', resolve(root, 'src/service-worker.ts')];
 
 export default defineConfig({
   root,
@@ -15,10 +20,7 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: Object.fromEntries([
-        ...['window', 'panel', 'modal', 'settings', 'page'].map((name) => [name, resolve(root, `${name}.html`)]),
-        ['service-worker', resolve(root, 'src/service-worker.ts')],
-      ]),
+      input: Object.fromEntries([...pages, worker]),
       output: {
         // A service worker is known by its address: it has no hash, and the server serves it from the root.
         entryFileNames: ({ name }) => (name === 'service-worker' ? '[name].js' : 'assets/[name]-[hash].js'),

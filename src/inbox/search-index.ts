@@ -19,7 +19,7 @@ export const wordStart = String.raw`(?:(?<!\S)|(?<![\p{L}\p{N}])(?=[\p{L}\p{N}])
 const starts = new RegExp(wordStart, 'gu');
 
 /** Everything a text can be found by. */
-export function tokensOf(companyId: string, text: string): string[] {
+function tokensOf(companyId: string, text: string): string[] {
   const tokens = new Set<string>();
   for (const word of fold(text).split(/\s+/)) {
     const letters = [...word];

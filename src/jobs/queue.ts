@@ -259,21 +259,44 @@ export async function putBack(
   job: JobRow,
   next: { runAt: string; attempts: number; error: string | null },
 ): Promise<void> {
-  if (job.mergeKey !== null) {
-    const merged = await tx.query(
-      `update job set attempts = ?, run_at = case when run_at < ? then ? else run_at end, error = ?
-       where task = ? and merge_key = ? and lease_until is null and parked_at is null returning id`,
-      [next.attempts, next.runAt, next.runAt, next.error, job.task, job.mergeKey],
-    );
-    if (merged.length > 0) {
-      await tx.query('delete from job where id = ? and lease_owner = ?', [job.id, job.leaseOwner]);
-      return;
-    }
-  }
+  if (job.mergeKey !== null) return putBackMerged(tx, job, next);
   await tx.query(
     `update job set lease_until = null, lease_owner = null, run_at = ?, attempts = ?, error = ?
      where id = ? and lease_owner = ?`,
     [next.runAt, next.attempts, next.error, job.id, job.leaseOwner],
+  );
+}
+
+/** In one insert, as `enqueue` does it: another process may put a job under the same key in the same moment. */
+async function putBackMerged(
+  tx: Tx,
+  job: JobRow,
+  next: { runAt: string; attempts: number; error: string | null },
+): Promise<void> {
+  const gone = await tx.query('delete from job where id = ? and lease_owner = ? returning id', [
+    job.id,
+    job.leaseOwner,
+  ]);
+  if (gone.length === 0) return;
+  await tx.query(
+    `insert into job (id, task, payload, lane, merge_key, run_at, latest_at, attempts, error, correlation_id, created_at)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     on conflict (task, merge_key) where merge_key is not null and lease_until is null and parked_at is null
+     do update set attempts = excluded.attempts, error = excluded.error,
+       run_at = case when job.run_at < excluded.run_at then excluded.run_at else job.run_at end`,
+    [
+      job.id,
+      job.task,
+      job.payload,
+      job.lane,
+      job.mergeKey,
+      next.runAt,
+      job.latestAt,
+      next.attempts,
+      next.error,
+      job.correlationId,
+      job.createdAt,
+    ],
   );
 }
 

@@ -123,11 +123,16 @@ function bookingText(payload: Json): string {
   return `📅 ${[times, zone, textIn(payload.status)].filter(Boolean).join(', ')}`;
 }
 
+/** A number or a text as text; anything else as none. */
+function scalar(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}
+
 /** A cart that was sent (send_cart). */
 export function orderText(order: Json): string {
   const lines = listIn(order.products).map((product) => {
-    const price = [product.unit_price, product.currency].filter((part) => part !== undefined).join(' ');
-    return `🛒 ${String(product.quantity ?? 1)} × ${[textIn(product.name), price].filter(Boolean).join(', ')}`;
+    const price = [scalar(product.unit_price), scalar(product.currency)].filter(Boolean).join(' ');
+    return `🛒 ${scalar(product.quantity) || '1'} × ${[textIn(product.name), price].filter(Boolean).join(', ')}`;
   });
   return [...lines, textIn(order.note)].filter(Boolean).join('\n');
 }
@@ -139,7 +144,7 @@ export function answersOf(feedback: Json): string {
   );
   const lines = questions.map((question) => {
     const more = isObject(question.follow_up) ? textIn(question.follow_up.payload) : '';
-    return `⭐ ${[String(question.payload ?? ''), more].filter(Boolean).join(' – ')}`;
+    return `⭐ ${[scalar(question.payload), more].filter(Boolean).join(' – ')}`;
   });
   return lines.join('\n');
 }
