@@ -41,6 +41,7 @@ describe('the dialog', () => {
     await inbox.getByRole('button', { name: 'Notifications' }).click();
     const dialog = inbox.getByRole('dialog', { name: 'Notifications' });
     const box = (name: string) => dialog.getByRole('checkbox', { name });
+    await dialog.getByRole('checkbox').nth(9).waitFor();
     expect(await dialog.getByRole('checkbox').count()).toBe(10);
     expect(await box('New messages to me In conversations assigned to me Desktop').isChecked()).toBe(true);
     const others = box('New messages to others In conversations assigned to somebody else E-mail');
