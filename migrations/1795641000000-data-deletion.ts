@@ -6,7 +6,7 @@ export class DataDeletion1795641000000 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`create table data_deletion (
-      id text primary key,
+      id text not null primary key,
       channels integer not null,
       done_at text not null
     )`);

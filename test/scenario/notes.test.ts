@@ -1,6 +1,6 @@
 // History notes: complete, once, in order, over no human's words, at a small cost, through Pipedrive's bad days (H1 to H9, P-01 to P-05).
 import { describe, expect, test } from 'vitest';
-import type { Conversation, Me, Message } from '../../src/web/contract.ts';
+import type { Me, Message } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
 import { counts, linkedCustomer, noted, wordsOf } from '../support/notes.ts';
 import { until } from '../support/wait.ts';
@@ -48,77 +48,6 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(plain.notes()).toHaveLength(2);
     expect(counts(plain.notes().slice(0, 1), ['at the start', 'at 23:59', 'at 24:01'])).toEqual([1, 1, 0]);
     expect(counts(plain.notes().slice(1), ['at the start', 'at 23:59', 'at 24:01'])).toEqual([0, 0, 1]);
-  });
-
-  test('whatever becomes of a call, each message stands once, in order, and no second note is made (H4, P-01, P-05)', async () => {
-    const here = await world({ database });
-    const { sandbox, clock } = here;
-    const { number } = await here.whatsapp();
-    const html = '<html><body>Checking your browser</body></html>';
-    const bad = {
-      'created, but the answer is lost': { kind: 'do-then-drop' },
-      'created, but the answer makes no sense': { kind: 'do-then-answer', status: 200, body: html },
-      'created, but the answer says 502': { kind: 'do-then-answer', status: 502, body: html },
-      'never arrived': { kind: 'drop' },
-      'an error of theirs': { kind: 'answer', status: 500, body: '' },
-      'a burst limit': { kind: 'answer', status: 429, headers: { 'retry-after': '3' }, body: '' },
-      'a limit without a word': { kind: 'answer', status: 429, headers: { 'retry-after': 'abc' }, body: html },
-      'success that is none': { kind: 'answer', status: 200, body: { success: false } },
-    } as const;
-    here.expectInLog(/job will be tried again/);
-    for (const [name, fault] of Object.entries(bad)) {
-      sandbox.faults.next('pipedrive', { method: 'POST', path: /\/notes/ }, fault);
-      const customer = await linkedCustomer(here, number, { name, first: 'one' });
-      await until(async () => {
-        clock.advance(5_000);
-        await here.settled();
-        return customer.notes().length > 0;
-      }, `a note, although ${name}`);
-      await noted(here);
-      expect.soft(counts(customer.notes(), ['one']), name).toEqual([1]);
-
-      sandbox.faults.next('pipedrive', { method: 'PUT', path: /\/notes\// }, fault);
-      await customer.writes('two');
-      await noted(here);
-      await customer.writes('three');
-      await until(async () => {
-        clock.advance(5_000);
-        await here.settled();
-        const { body } = await here.admin.call<Conversation>('GET', `/api/conversations/${customer.conversation.id}`);
-        return body.historyComplete;
-      }, `a whole history, although ${name}`);
-      expect.soft(customer.notes(), name).toHaveLength(1);
-      expect.soft(counts(customer.notes(), ['one', 'two', 'three']), name).toEqual([1, 1, 1]);
-      expect.soft(customer.notes()[0]!.words.replace(/[^]*\none\n[^]*\ntwo\n[^]*\nthree/, ''), name).toBe('');
-    }
-  });
-
-  test('a burst costs one look and two writes, and a message says where it stands (H7, H9)', async () => {
-    const here = await world({ database, environment: { NOTE_DEBOUNCE_MS: '60000', NOTE_MAX_WAIT_MS: '120000' } });
-    const { sandbox, clock, admin } = here;
-    const { number } = await here.whatsapp();
-    const customer = await linkedCustomer(here, number);
-    const before = sandbox.pipedrive.calls.length;
-    const texts = Array.from({ length: 20 }, (_, index) => `message ${index}`);
-
-    for (const text of texts) await customer.writes(text);
-    await here.settled();
-    const reading = async () => ({
-      conversation: (await admin.call<Conversation>('GET', `/api/conversations/${customer.conversation.id}`)).body,
-      messages: await admin.messages(customer.conversation.id),
-    });
-    const early = await reading();
-    expect(early.conversation.historyComplete).toBe(false);
-    expect(early.messages.map(({ inNote }) => inNote)).toEqual([true, ...texts.map(() => false)]);
-    clock.advance(2 * minute);
-    await noted(here);
-
-    const calls = sandbox.pipedrive.calls.slice(before).filter(({ path }) => path.includes('/notes'));
-    expect(calls.map(({ method }) => method)).toEqual(['GET', 'PUT']);
-    expect(counts(customer.notes(), texts)).toEqual(texts.map(() => 1));
-    const late = await reading();
-    expect(late.conversation.historyComplete).toBe(true);
-    expect(late.messages.every(({ inNote }) => inNote)).toBe(true);
   });
 
   test('the first note holds the last day, at least ten and at most fifty; a full note goes on in the next (H1, H5)', async () => {

@@ -28,6 +28,7 @@ const bodies: Readonly<Record<string, (ids: Record<string, string>) => unknown>>
   subscribeBrowser: () => ({ endpoint: 'https://push.example/1', keys: { p256dh: 'x', auth: 'x' } }),
   unsubscribeBrowser: () => ({}),
   createLink: () => ({ type: 'person', recordId: '1' }),
+  mendLink: () => ({ recordId: '1' }),
   askOwner: () => ({ what: 'share' }),
   createSavedReply: () => ({ name: 'Mine', text: 'Hello', scope: 'personal' }),
   changeSavedReply: () => ({ name: 'Mine', text: 'Hello', scope: 'personal' }),
