@@ -12,8 +12,12 @@ const waitMs = 60_000;
 /** Runs in the link's lane, so never beside a write of ours. */
 export const checkNote = defineTask(
   'check-note',
-  z.object({ noteId: z.string() }),
-  async (deps: HistoryDeps, { noteId }): Promise<Outcome> => {
+  z.object({
+    noteId: z.string(),
+    /** Hash of the content that the webhook told, if it told one. */
+    seenHash: z.string().nullable().default(null),
+  }),
+  async (deps: HistoryDeps, { noteId, seenHash }): Promise<Outcome> => {
     const note = await deps.db.read((reader) =>
       reader.one<NoteRow>(
         `select * from note where id = ? and content_hash is not null and stale <> 2
@@ -23,6 +27,8 @@ export const checkNote = defineTask(
     );
     // One that is being written is looked at by whoever writes it.
     if (!note || note.pipedriveNoteId === null) return undefined;
+    // A webhook of our own write may overtake the answer to it: what we remember by now is what it told.
+    if (seenHash === note.contentHash) return undefined;
     const [grant] = await deps.grants(note.companyId, [note.authorId]);
     if (!grant) return undefined;
     try {

@@ -20,14 +20,12 @@ export async function takeIn(
   const receivedAt = timeText(deps.clock);
   const cleaned = events.map((event) => cleanTexts(event));
   const messages = cleaned.filter((event) => event.type === 'message');
-  const known = await knownIds(
+  const known = await knownTimes(
     tx,
     channel.id,
     messages.map((message) => message.providerMessageId),
   );
-  const fresh = messages
-    .filter((message) => !known.has(message.providerMessageId))
-    .sort((left, right) => ((left.at ?? '') < (right.at ?? '') ? -1 : (left.at ?? '') > (right.at ?? '') ? 1 : 0));
+  const fresh = inPlace(messages, known);
   await deps.queue.enqueueAll(
     tx,
     receiveMessage,
@@ -52,20 +50,41 @@ function originOf(channel: ChannelRow, event: MessageEvent): MessageOrigin {
   return event.at !== null && later(event.at, 999) < connectedAt ? 'imported' : 'reconciled';
 }
 
-async function knownIds(
+/**
+ * What is not here yet, oldest first. Histories count in seconds and webhooks in milliseconds: what follows a message of the
+ * same second that is here already gets that one's time, or it would stand before it.
+ */
+function inPlace(messages: readonly MessageEvent[], known: ReadonlyMap<string, string>): MessageEvent[] {
+  const newest = new Map<string, string>();
+  return messages
+    .toSorted((left, right) => ((left.at ?? '') < (right.at ?? '') ? -1 : (left.at ?? '') > (right.at ?? '') ? 1 : 0))
+    .flatMap((message) => {
+      const { address } = message.contact;
+      const before = newest.get(address);
+      const isSameSecond =
+        message.at !== null && before !== undefined && before.slice(0, 19) === message.at.slice(0, 19);
+      const at = isSameSecond && message.at < before ? before : message.at;
+      const time = known.get(message.providerMessageId) ?? at;
+      if (time !== null && (before === undefined || time > before)) newest.set(address, time);
+      return known.has(message.providerMessageId) ? [] : [{ ...message, at }];
+    });
+}
+
+/** When the messages that are here already were written, by the provider's id. */
+async function knownTimes(
   reader: Pick<Reader, 'query'>,
   channelId: string,
   ids: readonly string[],
-): Promise<Set<string>> {
-  const known = new Set<string>();
+): Promise<Map<string, string>> {
+  const known = new Map<string, string>();
   for (let start = 0; start < ids.length; start += 200) {
     const some = ids.slice(start, start + 200);
-    const rows = await reader.query<{ providerMessageId: string }>(
-      `select provider_message_id from message where channel_id = ?
+    const rows = await reader.query<{ providerMessageId: string; createdAt: string }>(
+      `select provider_message_id, created_at from message where channel_id = ?
          and provider_message_id in (${some.map(() => '?').join(', ')})`,
       [channelId, ...some],
     );
-    for (const { providerMessageId } of rows) known.add(providerMessageId);
+    for (const { providerMessageId, createdAt } of rows) known.set(providerMessageId, createdAt);
   }
   return known;
 }

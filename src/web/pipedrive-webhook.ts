@@ -78,9 +78,10 @@ async function enqueueLook(
       [companyId, meta.entity_id],
     );
     // Our own write comes back to us too, and says what we remember.
-    const touched = notes.filter(({ contentHash }) => data?.content == null || sha256(data.content) !== contentHash);
-    for (const { id, linkId } of touched) {
-      await deps.queue.enqueue(tx, checkNote, { noteId: id }, { lane: `note:${linkId}`, key: id, delayMs: 500 });
+    const seenHash = data?.content == null ? null : sha256(data.content);
+    for (const { id, linkId } of notes.filter(({ contentHash }) => seenHash !== contentHash)) {
+      const key = `${id}:${seenHash}`;
+      await deps.queue.enqueue(tx, checkNote, { noteId: id, seenHash }, { lane: `note:${linkId}`, key, delayMs: 500 });
     }
     return;
   }

@@ -66,6 +66,33 @@ describe.each(bothDatabases)('on %s', (database) => {
     );
     expect(timeline.body.data ?? []).toEqual([]);
   });
+
+  test('what came while the server was down is there after its start, as if it had been told (I-08, C10)', async () => {
+    const here = await world({ database });
+    const { sandbox, admin } = here;
+    const { page } = await here.messenger();
+    const customer = sandbox.meta.customer({ name: 'Johan Mattsson' });
+    await customer.writes('Before', { to: page });
+    const { id } = await admin.conversationWith('Johan Mattsson');
+    await admin.call('PUT', `/api/conversations/${id}/status`, { status: 'closed' });
+    sandbox.meta.options.webhookRetries = 0;
+
+    await here.stop();
+    await customer.writes('While you were away', { to: page });
+    await sandbox.meta.pageInbox.sends(page, customer, 'Typed in the Page inbox');
+    await here.start();
+    await until(async () => (await admin.messages(id)).length === 3, 'what was missed');
+    await here.settled();
+    const thread = await admin.messages(id);
+
+    expect(thread.map(({ text, author }) => [text, author.kind])).toEqual([
+      ['Before', 'contact'],
+      ['While you were away', 'contact'],
+      ['Typed in the Page inbox', 'external'],
+    ]);
+    expect(await admin.conversationWith('Johan Mattsson')).toMatchObject({ status: 'open', unreadCount: 2 });
+    expect(await admin.messages(id)).toHaveLength(3);
+  });
 });
 
 test('an import that is interrupted goes on where it was, and nothing is there twice (C13)', async () => {
