@@ -1,6 +1,6 @@
 // History notes: complete, once, in order, over no human's words, at a small cost, through Pipedrive's bad days (H1 to H9, P-01 to P-05).
 import { describe, expect, test } from 'vitest';
-import type { Me, Message } from '../../src/web/contract.ts';
+import type { Conversation, Me, Message } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
 import { counts, linkedCustomer, noted, wordsOf } from '../support/notes.ts';
 import { until } from '../support/wait.ts';
@@ -48,6 +48,34 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(plain.notes()).toHaveLength(2);
     expect(counts(plain.notes().slice(0, 1), ['at the start', 'at 23:59', 'at 24:01'])).toEqual([1, 1, 0]);
     expect(counts(plain.notes().slice(1), ['at the start', 'at 23:59', 'at 24:01'])).toEqual([0, 0, 1]);
+  });
+
+  test('a burst costs one look and two writes, and a message says where it stands (H7, H9)', async () => {
+    const here = await world({ database, environment: { NOTE_DEBOUNCE_MS: '60000', NOTE_MAX_WAIT_MS: '120000' } });
+    const { sandbox, clock, admin } = here;
+    const { number } = await here.whatsapp();
+    const customer = await linkedCustomer(here, number);
+    const before = sandbox.pipedrive.calls.length;
+    const texts = Array.from({ length: 20 }, (_, index) => `message ${index}`);
+
+    for (const text of texts) await customer.writes(text);
+    await here.settled();
+    const reading = async () => ({
+      conversation: (await admin.call<Conversation>('GET', `/api/conversations/${customer.conversation.id}`)).body,
+      messages: await admin.messages(customer.conversation.id),
+    });
+    const early = await reading();
+    expect(early.conversation.historyComplete).toBe(false);
+    expect(early.messages.map(({ inNote }) => inNote)).toEqual([true, ...texts.map(() => false)]);
+    clock.advance(2 * minute);
+    await noted(here);
+
+    const calls = sandbox.pipedrive.calls.slice(before).filter(({ path }) => path.includes('/notes'));
+    expect(calls.map(({ method }) => method)).toEqual(['GET', 'PUT']);
+    expect(counts(customer.notes(), texts)).toEqual(texts.map(() => 1));
+    const late = await reading();
+    expect(late.conversation.historyComplete).toBe(true);
+    expect(late.messages.every(({ inNote }) => inNote)).toBe(true);
   });
 
   test('the first note holds the last day, at least ten and at most fifty; a full note goes on in the next (H1, H5)', async () => {
