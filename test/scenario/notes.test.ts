@@ -9,6 +9,19 @@ import { newNumber, signedIn, world } from '../support/world.ts';
 const hour = 3_600_000;
 const minute = 60_000;
 
+const html = '<html><body>Checking your browser</body></html>';
+/** What may become of a call that writes a note. */
+const badAnswers = {
+  'created, but the answer is lost': { kind: 'do-then-drop' },
+  'created, but the answer makes no sense': { kind: 'do-then-answer', status: 200, body: html },
+  'created, but the answer says 502': { kind: 'do-then-answer', status: 502, body: html },
+  'never arrived': { kind: 'drop' },
+  'an error of theirs': { kind: 'answer', status: 500, body: '' },
+  'a burst limit': { kind: 'answer', status: 429, headers: { 'retry-after': '3' }, body: '' },
+  'a limit without a word': { kind: 'answer', status: 429, headers: { 'retry-after': 'abc' }, body: html },
+  'success that is none': { kind: 'answer', status: 200, body: { success: false } },
+} as const;
+
 describe.each(bothDatabases)('on %s', (database) => {
   test('a note takes messages for 24 hours, then the next begins; a human’s edit or deletion ends it before (H2, H3)', async () => {
     const here = await world({ database });
@@ -49,6 +62,40 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(counts(plain.notes().slice(0, 1), ['at the start', 'at 23:59', 'at 24:01'])).toEqual([1, 1, 0]);
     expect(counts(plain.notes().slice(1), ['at the start', 'at 23:59', 'at 24:01'])).toEqual([0, 0, 1]);
   });
+
+  test.each(Object.entries(badAnswers))(
+    'a call that is %s: each message stands once, in order, and no second note is made (H4, P-01, P-05)',
+    async (name, fault) => {
+      const here = await world({ database });
+      const { sandbox, clock } = here;
+      const { number } = await here.whatsapp();
+      here.expectInLog(/job will be tried again/);
+
+      sandbox.faults.next('pipedrive', { method: 'POST', path: /\/notes/ }, fault);
+      const customer = await linkedCustomer(here, number, { name, first: 'one' });
+      await until(async () => {
+        clock.advance(5_000);
+        await here.settled();
+        return customer.notes().length > 0;
+      }, `a note, although ${name}`);
+      await noted(here);
+      expect.soft(counts(customer.notes(), ['one']), name).toEqual([1]);
+
+      sandbox.faults.next('pipedrive', { method: 'PUT', path: /\/notes\// }, fault);
+      await customer.writes('two');
+      await noted(here);
+      await customer.writes('three');
+      await until(async () => {
+        clock.advance(5_000);
+        await here.settled();
+        const { body } = await here.admin.call<Conversation>('GET', `/api/conversations/${customer.conversation.id}`);
+        return body.historyComplete;
+      }, `a whole history, although ${name}`);
+      expect.soft(customer.notes(), name).toHaveLength(1);
+      expect.soft(counts(customer.notes(), ['one', 'two', 'three']), name).toEqual([1, 1, 1]);
+      expect.soft(customer.notes()[0]!.words.replace(/[^]*\none\n[^]*\ntwo\n[^]*\nthree/, ''), name).toBe('');
+    },
+  );
 
   test('a burst costs one look and two writes, and a message says where it stands (H7, H9)', async () => {
     const here = await world({ database, environment: { NOTE_DEBOUNCE_MS: '60000', NOTE_MAX_WAIT_MS: '120000' } });
