@@ -14,6 +14,7 @@ import type {
   TimelineEntry,
 } from '../../src/web/contract.ts';
 import { ApiError, OfflineError, type Api } from './api.ts';
+import { createNewest } from './newest.ts';
 import { openOutbox, type Waiting } from './outbox.ts';
 import { readChoices, readDrafts, writeChoices, writeDraft, type Choices } from './remembered.ts';
 import { openStream, type StreamEvent } from './stream.ts';
@@ -99,6 +100,10 @@ const endingMs = 4 * 60 * 60_000;
 const endingEveryMs = 60_000;
 const presenceMs = 6_000;
 
+function byTime(left: Message, right: Message): number {
+  return left.createdAt.localeCompare(right.createdAt) || left.id.localeCompare(right.id);
+}
+
 export function createStore(api: Api, me: Me) {
   let state: State = {
     me,
@@ -126,6 +131,7 @@ export function createStore(api: Api, me: Me) {
     updatedAt: Date.now(),
     clockOffset: Date.parse(me.serverTime) - Date.now(),
   };
+  const newest = createNewest();
   const hearers = new Set<() => void>();
   const noticeHearers = new Set<(notice: Notice) => void>();
   let told = false;
@@ -186,6 +192,20 @@ export function createStore(api: Api, me: Me) {
       : state.list.ids.filter((id) => id !== conversation.id);
     set({ list: { ...state.list, ids } });
   };
+  /** Takes the answer to a question, unless the stream was quicker and knows better. */
+  const receiveAnswer = async (question: Promise<Conversation>): Promise<void> => {
+    const isNewest = newest.asking();
+    const conversation = await question;
+    if (isNewest(conversation.id) || !state.conversations.has(conversation.id)) receive(conversation);
+  };
+  const withPage = (page: readonly Conversation[], isNewest: (id: string) => boolean): State['conversations'] => {
+    const conversations = new Map(state.conversations);
+    for (const conversation of page) {
+      if (isNewest(conversation.id) || !conversations.has(conversation.id))
+        conversations.set(conversation.id, conversation);
+    }
+    return conversations;
+  };
   /** Keeps the counts true by what changed, without asking. */
   const recount = (before: Conversation | undefined, after: Conversation | undefined): void => {
     if (!state.counts || (!before && !after)) return;
@@ -220,9 +240,7 @@ export function createStore(api: Api, me: Me) {
         known.id !== message.id &&
         (message.clientMessageId === null || known.clientMessageId !== message.clientMessageId),
     );
-    const messages = [...others, message].sort(
-      (left, right) => left.createdAt.localeCompare(right.createdAt) || left.id.localeCompare(right.id),
-    );
+    const messages = [...others, message].sort(byTime);
     set({ threads: put(state.threads, message.conversationId, { ...thread, messages }) });
   };
   const forget = (id: string): void => {
@@ -243,6 +261,7 @@ export function createStore(api: Api, me: Me) {
       asked.query === state.query &&
       asked.sort === state.sort &&
       asked.channelId === state.channelId;
+    const isNewest = newest.asking();
     try {
       const searching = asked.query.length >= 2;
       const page = await api.conversations({
@@ -253,10 +272,8 @@ export function createStore(api: Api, me: Me) {
         limit: afresh ? 50 : Math.min(100, Math.max(50, state.list.ids.length)),
       });
       if (!isStill()) return;
-      const conversations = new Map(state.conversations);
-      for (const conversation of page.data) conversations.set(conversation.id, conversation);
       set({
-        conversations,
+        conversations: withPage(page.data, isNewest),
         list: {
           ids: page.data.map(({ id }) => id),
           cursor: page.nextCursor,
@@ -282,6 +299,7 @@ export function createStore(api: Api, me: Me) {
       newAfter: state.conversations.get(id)?.readThrough ?? null,
     };
     set({ threads: put(state.threads, id, { ...(known ?? empty), loading: true }) });
+    const isNewest = newest.asking();
     try {
       const [page, timeline] = await Promise.all([api.messages(id), api.timeline(id)]);
       const sent = new Set(page.data.map(({ clientMessageId }) => clientMessageId));
@@ -293,10 +311,17 @@ export function createStore(api: Api, me: Me) {
       // Loaded again, the pages read before stay, if the new one joins them.
       const joined = current.messages.findIndex((message) => message.id === page.data[0]?.id);
       const older = joined > 0 ? current.messages.slice(0, joined) : [];
+      const told = current.messages.filter((message) => !isNewest(message.id));
+      const toldIds = new Set(told.map((message) => message.id));
+      const asked = page.data.filter((message) => !toldIds.has(message.id));
       set({
         threads: put(state.threads, id, {
           ...current,
-          messages: [...older, ...page.data, ...waiting],
+          messages: [
+            ...older.filter((message) => !toldIds.has(message.id)),
+            ...[...asked, ...told].sort(byTime),
+            ...waiting,
+          ],
           before: older.length > 0 ? (current.before ?? null) : page.nextCursor,
           loading: false,
           timeline: timeline.data,
@@ -324,10 +349,12 @@ export function createStore(api: Api, me: Me) {
   const onEvent = (event: StreamEvent): void => {
     switch (event.name) {
       case 'conversation.changed':
+        newest.told(event.data.conversation.id);
         return receive(event.data.conversation);
       case 'conversation.deleted':
         return forget(event.data.id);
       case 'message.changed':
+        newest.told(event.data.message.id);
         return receiveMessage(event.data.message);
       case 'user.changed': {
         const users = [...state.users.filter(({ id }) => id !== event.data.user.id), event.data.user].sort(
@@ -394,7 +421,7 @@ export function createStore(api: Api, me: Me) {
     settle();
     receive(after);
     try {
-      receive(await ask());
+      await receiveAnswer(ask());
       return true;
     } catch (error) {
       settle();
@@ -478,6 +505,7 @@ export function createStore(api: Api, me: Me) {
       set({ list: { ...state.list, cursor: null } });
       const { section, query, sort, channelId } = state;
       const searching = query.length >= 2;
+      const isNewest = newest.asking();
       const page = await api
         .conversations({
           section: searching ? 'all' : section,
@@ -493,10 +521,8 @@ export function createStore(api: Api, me: Me) {
         });
       if (section !== state.section || query !== state.query || sort !== state.sort || channelId !== state.channelId)
         return;
-      const conversations = new Map(state.conversations);
-      for (const conversation of page.data) conversations.set(conversation.id, conversation);
       set({
-        conversations,
+        conversations: withPage(page.data, isNewest),
         list: {
           ids: [...new Set([...state.list.ids, ...page.data.map(({ id }) => id)])],
           cursor: page.nextCursor,
@@ -519,7 +545,7 @@ export function createStore(api: Api, me: Me) {
           threads: put(state.threads, id, { ...thread, newAfter: state.conversations.get(id)?.readThrough ?? null }),
         });
       if (!state.conversations.has(id)) {
-        void api.conversation(id).then(receive).catch(explain);
+        receiveAnswer(api.conversation(id)).catch(explain);
       }
       void loadThread(id);
     },
@@ -548,13 +574,10 @@ export function createStore(api: Api, me: Me) {
     },
     markRead: (id: string) => {
       const conversation = state.conversations.get(id);
-      const newest = state.threads.get(id)?.messages.findLast((message) => !isLocal(message));
-      if (!conversation || conversation.unreadCount === 0 || !newest) return;
+      const last = state.threads.get(id)?.messages.findLast((message) => !isLocal(message));
+      if (!conversation || conversation.unreadCount === 0 || !last) return;
       receive({ ...conversation, unreadCount: 0 });
-      void api
-        .markRead(id, newest.id)
-        .then(receive)
-        .catch(() => undefined);
+      receiveAnswer(api.markRead(id, last.id)).catch(() => undefined);
     },
     draft: (id: string, text: string) => {
       set({ drafts: put(state.drafts, id, text) });
@@ -750,11 +773,7 @@ export function createStore(api: Api, me: Me) {
     subscribeBrowser: api.subscribeBrowser,
     adminNotices: async (): Promise<AdminNotice[]> => (await api.adminNotices()).data,
     dismissAdminNotice: (id: string) => api.dismissAdminNotice(id).catch(explain),
-    refresh: (id: string) =>
-      void api
-        .conversation(id)
-        .then(receive)
-        .catch(() => undefined),
+    refresh: (id: string) => void receiveAnswer(api.conversation(id)).catch(() => undefined),
     refreshTimeline: (id: string) =>
       void api
         .timeline(id)

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Browser, Frame, FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Conversation } from '../../src/web/contract.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
 import { bothDatabases } from '../support/databases.ts';
 import { until } from '../support/wait.ts';
@@ -58,6 +59,40 @@ describe.each(bothDatabases)('on %s', (database) => {
     await here.settled();
   }, 60_000);
 });
+
+test('an answer that the stream has overtaken does not bring back what was before it (S-01)', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  await here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' }).writes('Is week 24 free?', { to: number });
+  const { id } = await here.admin.conversationWith('Hannah');
+  const page = await openPage(browser);
+  const inbox = await openWindow(here, here.admin, page);
+  await inbox.getByRole('link', { name: /Hannah/ }).click();
+  await inbox.getByRole('log').getByText('Is week 24 free?').waitFor();
+  const complete = () => here.admin.call<Conversation>('GET', `/api/conversations/${id}`);
+  // Answers are read now and arrive after the stream has told of what came since.
+  const arrived: Promise<void>[] = [];
+  await page.route(`**/api/conversations/${id}`, (route) => {
+    arrived.push(
+      complete().then(async ({ body }) => {
+        await inbox.getByText('History complete').waitFor();
+        await route.fulfill({ json: { ...body, historyComplete: false } });
+      }),
+    );
+  });
+
+  await inbox.getByRole('button', { name: 'Link', exact: true }).click();
+  await inbox.getByRole('radio', { name: 'Deal', exact: true }).click();
+  await inbox.getByLabel('New deal title').fill('Solar roof');
+  await inbox.getByRole('button', { name: 'Create person and deal' }).click();
+  await until(() => arrived.length > 0, 'a question after the linking');
+  await Promise.all(arrived);
+  await inbox
+    .locator('body')
+    .evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+
+  expect(await inbox.getByText('History complete').count()).toBe(1);
+}, 60_000);
 
 test('however long a thread is, only the thread scrolls: list and header stay in sight', async () => {
   const here = await world();
