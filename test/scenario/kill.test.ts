@@ -13,7 +13,8 @@ import type { Conversation, Message } from '../../src/web/contract.ts';
 import { bothDatabases, freshDatabase, type DatabaseKind, type FreshDatabase } from '../support/databases.ts';
 import { startServerProcess, type ServerProcess } from '../support/server-process.ts';
 import { until } from '../support/wait.ts';
-import { freePort, installInBrowser, signedIn, type TestUser } from '../support/world.ts';
+import { freePort } from '../support/ports.ts';
+import { installInBrowser, signedIn, type TestUser } from '../support/world.ts';
 
 const contacts = 25;
 const messagesEach = 20;

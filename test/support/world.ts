@@ -1,5 +1,4 @@
 // A whole world for a test: the vendors' stand-ins, the app, a company with users, and customers, each with verbs.
-import { createServer } from 'node:net';
 import { Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { createApp, type App } from '../../src/app.ts';
@@ -10,6 +9,7 @@ import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
 import type { Company, User as PipedriveUser } from '../../sandbox/pipedrive/state.ts';
 import { createTestClock, type TestClock } from './clock.ts';
 import { freshDatabase, type DatabaseKind, type FreshDatabase } from './databases.ts';
+import { freePort } from './ports.ts';
 import { until } from './wait.ts';
 
 export interface Answer<Body = unknown> {
@@ -291,16 +291,5 @@ function logInto(lines: Record<string, unknown>[]): Writable {
         if (line) lines.push(JSON.parse(line) as Record<string, unknown>);
       done();
     },
-  });
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
   });
 }
