@@ -92,7 +92,10 @@ const meShape = z.object({
 });
 
 /** `/users/me`: who a token belongs to; the answer that brought the token names neither company nor user. */
-export async function readProfile(deps: Pick<TokenDeps, 'send'>, access: Access): Promise<Profile> {
+export async function readProfile(
+  deps: Pick<TokenDeps, 'send'>,
+  access: Pick<Access, 'token' | 'apiBase'>,
+): Promise<Profile> {
   const response = await deps.send({
     service: 'pipedrive',
     method: 'GET',

@@ -8,7 +8,7 @@ import type { Metrics } from '../base/metrics.ts';
 import type { Reader, Tx } from '../db/database.ts';
 import type { TokenBudgetRow } from '../db/tables.ts';
 import type { Pace } from './pace.ts';
-import { accessToken, markReconnect, type Access, type Grant, type TokenDeps } from './tokens.ts';
+import { accessToken, deadOrReplaced, type Access, type Grant, type TokenDeps } from './tokens.ts';
 
 export interface PipedriveDeps extends TokenDeps {
   readonly metrics: Metrics;
@@ -63,8 +63,7 @@ export function pipedriveFor(
         if (failure.kind !== 'reconnect') throw failure;
         // One refresh for a token that looked good; a fresh one that is refused means that the grant is gone (V-15).
         if (refused !== undefined) {
-          if (!options.aside) await markReconnect(deps, grant);
-          throw failure;
+          throw options.aside ? failure : await deadOrReplaced(deps, grant, access.installedAt, failure);
         }
         refused = access.token;
       }

@@ -26,6 +26,8 @@ export interface Access {
   readonly token: string;
   /** Origin of the company's API, without path. */
   readonly apiBase: string;
+  /** Which installation it is of: a later one has tokens of its own. */
+  readonly installedAt: string;
 }
 
 const earlyMs = 5 * 60_000;
@@ -105,7 +107,7 @@ function usable(deps: TokenDeps, row: InstallationRow, refused?: string): Access
 function accessOf(deps: TokenDeps, row: InstallationRow): Access {
   try {
     const token = deps.vault.open(row.sealedAccessToken, place(row, 'access'));
-    return { token, apiBase: deps.settings.apiUrl ?? row.apiDomain };
+    return { token, apiBase: deps.settings.apiUrl ?? row.apiDomain, installedAt: row.installedAt };
   } catch (cause) {
     // The key is gone or the row was tampered with: only a new install can mend it (C-01, C-05).
     throw new UpstreamError('pipedrive', 'reconnect', { reason: 'cannot_open_token', cause });
@@ -135,16 +137,18 @@ async function refreshNow(deps: TokenDeps, grant: Grant, row: InstallationRow): 
   try {
     tokens = await refreshTokens(deps, openRefreshToken(deps, row));
   } catch (error) {
-    if (error instanceof UpstreamError && error.kind === 'reconnect') await markReconnect(deps, grant);
-    else await release(deps, grant);
+    if (error instanceof UpstreamError && error.kind === 'reconnect')
+      throw await deadOrReplaced(deps, grant, row.installedAt, error);
+    await release(deps, grant);
     throw error;
   }
   const sealed = sealedTokens(deps, grant, tokens);
   // Committed before it is used: whatever refresh token came back, the old one may be dead already.
-  await deps.db.transaction(async (tx) => {
-    await tx.query(
+  const stored = await deps.db.transaction((tx) =>
+    tx.query(
       `update installation set sealed_access_token = ?, sealed_refresh_token = ?, access_expires_at = ?, scope = ?,
-         api_domain = ?, refreshed_at = ?, refresh_lease_until = null where company_id = ? and user_id = ?`,
+         api_domain = ?, refreshed_at = ?, refresh_lease_until = null
+       where company_id = ? and user_id = ? and installed_at = ? returning user_id`,
       [
         sealed.sealedAccessToken,
         sealed.sealedRefreshToken,
@@ -154,10 +158,14 @@ async function refreshNow(deps: TokenDeps, grant: Grant, row: InstallationRow): 
         timeText(deps.clock),
         grant.companyId,
         grant.userId,
+        row.installedAt,
       ],
-    );
-  });
-  return { token: tokens.accessToken, apiBase: deps.settings.apiUrl ?? tokens.apiDomain };
+    ),
+  );
+  // Installed again meanwhile: those tokens count.
+  if (stored.length === 0) return accessOf(deps, await readInstallation(deps, grant));
+  const apiBase = deps.settings.apiUrl ?? tokens.apiDomain;
+  return { token: tokens.accessToken, apiBase, installedAt: row.installedAt };
 }
 
 async function takeLease(deps: TokenDeps, grant: Grant): Promise<boolean> {
@@ -181,15 +189,30 @@ async function release(deps: TokenDeps, grant: Grant): Promise<void> {
   );
 }
 
-/** Pipedrive withdrew the grant: silence from now on, until the user installs again (P-07). */
-export async function markReconnect(deps: TokenDeps, grant: Grant): Promise<void> {
-  deps.log.warn({ companyId: grant.companyId, userId: grant.userId }, 'an installation needs re-install');
-  await deps.db.transaction(async (tx) => {
+/**
+ * Pipedrive withdrew the grant: silence from now on, until the user installs again (P-07). If he has done so meanwhile, the
+ * tokens that were refused are not his any more, nothing is wrong, and what was wanted may be tried again. Answers what to throw.
+ */
+export async function deadOrReplaced(
+  deps: TokenDeps,
+  grant: Grant,
+  installedAt: string,
+  refusal: UpstreamError,
+): Promise<UpstreamError> {
+  const dead = await deps.db.transaction(async (tx) => {
     const changed = await tx.query(
       `update installation set state = 'reconnect', refresh_lease_until = null
-       where company_id = ? and user_id = ? and state = 'active' returning user_id`,
-      [grant.companyId, grant.userId],
+       where company_id = ? and user_id = ? and installed_at = ? and state = 'active' returning user_id`,
+      [grant.companyId, grant.userId, installedAt],
     );
-    if (changed.length > 0) await deps.onReconnectNeeded(tx, grant);
+    if (changed.length === 0) return false;
+    deps.log.warn({ companyId: grant.companyId, userId: grant.userId }, 'an installation needs re-install');
+    await deps.onReconnectNeeded(tx, grant);
+    return true;
   });
+  if (dead) return refusal;
+  const row = await readInstallation(deps, grant);
+  return row.installedAt === installedAt
+    ? refusal
+    : new UpstreamError('pipedrive', 'retry', { reason: 'installed_again', cause: refusal });
 }

@@ -357,6 +357,28 @@ test('fifty calls with an expired token make one refresh; a withdrawn grant is s
   expect((await admin.call<{ reconnectNeeded: boolean }>('GET', '/api/me')).body.reconnectNeeded).toBe(true);
 });
 
+test('a refusal of old tokens says nothing of those that a new install has brought meanwhile (A2, A4)', async () => {
+  const here = await world();
+  const { sandbox, admin } = here;
+  await here.settled();
+  sandbox.pipedrive.revokeTokens(admin.pipedrive);
+  here.clock.advance(3_600_000);
+  sandbox.faults.next('pipedrive', { method: 'POST', path: /oauth\/token/ }, { kind: 'delay', ms: 700 });
+  const refused = admin.call('GET', '/api/records?type=person&q=hannah');
+  await until(async () => {
+    const row = await here.app.db.read((reader) =>
+      reader.one('select 1 from installation where user_id = ? and refresh_lease_until is not null', [admin.id]),
+    );
+    return row !== undefined;
+  }, 'the refresh under way');
+
+  await installInBrowser(here.url, sandbox, admin.pipedrive);
+  expect((await refused).status).toBe(503);
+
+  expect((await admin.call('GET', '/api/records?type=person&q=hannah')).status).toBe(200);
+  expect((await admin.call<Me>('GET', '/api/me')).body.reconnectNeeded).toBe(false);
+});
+
 test('rights, name and language changed in Pipedrive hold here within the hour, without a new install (A7, U1)', async () => {
   const here = await world();
   const opened = openEvents(here.url, here.rep.token, 0);

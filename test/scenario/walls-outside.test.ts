@@ -52,6 +52,7 @@ test('no route outside the API shows anything of another company, whatever id an
   const attachment = message!.attachments[0]!;
   const elsewhere = here.sandbox.pipedrive.addCompany({ name: 'Elsewhere' });
   const stranger = await here.install(here.sandbox.pipedrive.addUser(elsewhere, { name: 'Olle Strand', admin: true }));
+  await here.settled();
   const cookie = await installInBrowser(here.url, here.sandbox, stranger.pipedrive);
   const ids = [
     conversation.id,
