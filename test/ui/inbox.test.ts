@@ -70,13 +70,15 @@ test('an answer that the stream has overtaken does not bring back what was befor
   await inbox.getByRole('link', { name: /Hannah/ }).click();
   await inbox.getByRole('log').getByText('Is week 24 free?').waitFor();
   const complete = () => here.admin.call<Conversation>('GET', `/api/conversations/${id}`);
+  here.sandbox.faults.next('pipedrive', { method: 'POST', path: /\/notes/ }, { kind: 'delay', ms: 1_500 }, 2);
   // Answers are read now and arrive after the stream has told of what came since.
-  const arrived: Promise<void>[] = [];
+  const arrived: Promise<boolean>[] = [];
   await page.route(`**/api/conversations/${id}`, (route) => {
     arrived.push(
       complete().then(async ({ body }) => {
         await inbox.getByText('History complete').waitFor();
-        await route.fulfill({ json: { ...body, historyComplete: false } });
+        await route.fulfill({ json: body });
+        return body.historyComplete;
       }),
     );
   });
@@ -86,7 +88,7 @@ test('an answer that the stream has overtaken does not bring back what was befor
   await inbox.getByLabel('New deal title').fill('Solar roof');
   await inbox.getByRole('button', { name: 'Create person and deal' }).click();
   await until(() => arrived.length > 0, 'a question after the linking');
-  await Promise.all(arrived);
+  expect(await Promise.all(arrived)).toContain(false);
   await inbox
     .locator('body')
     .evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
