@@ -333,15 +333,22 @@ export interface WhatsappSender {
   readonly online: boolean;
 }
 
-/** What became of telling the provider our webhook addresses. */
-export type WebhookSetup = 'set' | 'manual' | 'foreign';
+/**
+ * What became of telling the provider our webhook addresses: `foreign` when somebody else's stand there, `service` when a
+ * Messaging Service takes the messages before they get to any address.
+ */
+export type WebhookSetup = 'set' | 'manual' | 'foreign' | 'service';
 
 export interface WhatsappProvider extends Provider {
   /** Throws UpstreamError `refused` with reason `credentials_rejected` when the account does not take them. */
   checkCredentials(credentials: { accountSid: string; authToken: string }): Promise<{ name: string }>;
   listSenders(credentials: { accountSid: string; authToken: string }): Promise<WhatsappSender[]>;
-  /** Tells Twilio where to send; leaves an address of somebody else alone. */
-  setWebhooks(credentials: { accountSid: string; authToken: string }, senderSid: string): Promise<WebhookSetup>;
+  /** Tells Twilio where to send; leaves an address of somebody else alone unless it is to be taken over. */
+  setWebhooks(
+    credentials: { accountSid: string; authToken: string },
+    senderSid: string,
+    options?: { takeOver?: boolean },
+  ): Promise<WebhookSetup>;
 }
 
 export interface MessengerPage {

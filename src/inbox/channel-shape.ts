@@ -117,7 +117,8 @@ const noticeMs = 14 * 24 * 3_600_000;
 function reasonsOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Reason[] {
   if (row.state === 'disconnected') return [{ code: 'disconnected' }];
   if (row.state === 'broken') {
-    if (row.provider === 'whatsapp') return [{ code: 'credentials' }];
+    if (row.provider === 'whatsapp')
+      return [{ code: row.brokenReason === 'account_suspended' ? 'account_suspended' : 'credentials' }];
     const known = tokenWords.has(row.brokenReason ?? '') ? row.brokenReason! : 'token';
     return [{ code: 'token', words: known, action: 'token' }];
   }
@@ -128,7 +129,9 @@ function reasonsOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Reason
     reasons.push({ code: 'permissions', values: { permissions: check.missing.join(', ') } });
   }
   const webhook = check?.webhook ?? facts.webhook;
-  if (webhook === 'foreign' || webhook === 'manual' || webhook === 'off') reasons.push({ code: `webhook_${webhook}` });
+  const isUnset = webhook === 'manual' && row.lastInboundAt === null;
+  if (isUnset || webhook === 'foreign' || webhook === 'service' || webhook === 'off')
+    reasons.push({ code: `webhook_${webhook}` });
   if (check?.endsAt && check.endsAt < later(check.at, noticeMs)) {
     reasons.push({ code: 'token_ends', values: { time: timeFor(viewer, check.endsAt) }, action: 'token' });
   }
@@ -205,6 +208,7 @@ function webhookCheck(word: Word, row: ChannelRow, facts: ChannelFacts): Check {
       return { name, ok: true, value: word('restored') };
     case 'off':
       return { name, ok: false, value: word('off') };
+    case 'service':
     case 'foreign':
       return { name, ok: false, value: word('foreign') };
     case 'manual':

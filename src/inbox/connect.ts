@@ -20,7 +20,7 @@ export interface ConnectDeps extends InboxDeps {
 }
 
 /** A channel this viewer may see, or `not_found`. */
-async function channelFor(reader: Pick<Reader, 'one'>, viewer: Viewer, id: string): Promise<ChannelRow> {
+export async function channelFor(reader: Pick<Reader, 'one'>, viewer: Viewer, id: string): Promise<ChannelRow> {
   const visible = visibleChannel(viewer);
   const row = await reader.one<ChannelRow>(`select ch.* from channel ch where ch.id = ? and ${visible.sql}`, [
     id,

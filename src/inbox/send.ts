@@ -191,8 +191,20 @@ async function recordFailure(deps: InboxDeps, outgoing: Outgoing, error: Upstrea
         'failed',
         error.kind === 'retry' ? { ...failure, code: 'unreachable' } : failure,
       );
-    await tx.query('update message set sending_at = null where id = ?', [message.id]);
+    await showWaiting(deps, tx, message.id, failure.providerCode);
   });
+}
+
+/** It will be tried again by itself; meanwhile the rep sees that it has not left, and that we go on. */
+async function showWaiting(deps: InboxDeps, tx: Tx, messageId: string, providerCode: string | null): Promise<void> {
+  const before = await tx.one<MessageRow>('select * from message where id = ?', [messageId]);
+  const message = await tx.one<MessageRow>(
+    `update message set sending_at = null, error_code = 'waiting', provider_code = ? where id = ? returning *`,
+    [providerCode, messageId],
+  );
+  if (!message || before?.errorCode === 'waiting') return;
+  const conversation = { id: message.conversationId, companyId: message.companyId };
+  await deps.changes.record(tx, { kind: 'message.changed', conversation, message });
 }
 
 /** Gives a message that has no outcome yet its outcome. */

@@ -697,6 +697,14 @@ export const calls = {
     right: 'user',
     answers: { 204: null },
   },
+  takeWebhook: {
+    method: 'POST',
+    path: '/api/channels/:id/webhook',
+    does: 'Tells Twilio our webhook addresses; in place of somebody else’s only with `takeOver` (C2)',
+    right: 'owner',
+    body: z.object({ takeOver: z.boolean().optional() }),
+    answers: { 200: channel },
+  },
   listTemplates: {
     method: 'GET',
     path: '/api/channels/:id/templates',

@@ -18,6 +18,7 @@ const bodies: Readonly<Record<string, (ids: Record<string, string>) => unknown>>
   listSenders: () => ({ accountSid: 'AC', authToken: 'x' }),
   connectMessenger: (ids) => ({ login: ids.login, pageIds: ['1'] }),
   changeChannel: () => ({ name: 'Mine now' }),
+  takeWebhook: () => ({ takeOver: true }),
   sendMessage: () => ({ clientMessageId: 'c', text: 'hello' }),
   assignConversation: () => ({ userId: null }),
   changeStatus: () => ({ status: 'closed' }),

@@ -20,7 +20,7 @@ export function contentOf(fields: Fields): Content {
   if (first) {
     // A document's own name comes as its text (sample inbound-document-pdf; nowhere documented).
     const text = first.kind === 'file' && first.name === body ? '' : body;
-    return { kind: isContactCard(first) ? 'contact' : first.kind, text, media, details };
+    return { kind: messageKind(first, text), text, media, details };
   }
   const pressed = fields.get('ButtonText') ?? fields.get('ListTitle');
   if (pressed) return { kind: 'postback', text: pressed, media, details };
@@ -93,9 +93,26 @@ function mediaOf(fields: Fields): RemoteMedia[] {
     const url = fields.get(`MediaUrl${index}`);
     if (!url) return [];
     const contentType = fields.get(`MediaContentType${index}`) ?? null;
-    const kind = mediaKind(contentType, fields.get('MessageType'));
-    return [{ kind, url, contentType, name: nameOf(kind, contentType, count === 1 ? fields.get('Body') : undefined) }];
+    const body = count === 1 ? fields.get('Body') : undefined;
+    return [remoteMedia(url, contentType, fields.get('MessageType'), body)];
   });
+}
+
+/** A file as we take it: `body` is the message's text if it has this one file. */
+export function remoteMedia(
+  url: string,
+  contentType: string | null,
+  messageType: string | undefined,
+  body: string | undefined,
+): RemoteMedia {
+  const kind = mediaKind(contentType, messageType);
+  return { kind, url, contentType, name: nameOf(kind, contentType, body) };
+}
+
+/** What a message is by its first file and its text, where nothing else is known of it. */
+export function messageKind(first: RemoteMedia | undefined, text: string): MessageKind {
+  if (first) return isContactCard(first) ? 'contact' : first.kind;
+  return text === '' ? 'unsupported' : 'text';
 }
 
 function mediaKind(contentType: string | null, messageType: string | undefined): MediaKind {

@@ -1,11 +1,13 @@
 // WhatsApp by Twilio, put together from its parts.
 import type { WhatsappProvider } from '../provider.ts';
-import { recentMessages } from './history.ts';
+import { checkChannel } from './check.ts';
+import { readHistory, recentMessages } from './history.ts';
 import { attachments, mediaRules } from './media.ts';
 import { sendMessage } from './send.ts';
 import type { WhatsappSettings } from './settings.ts';
-import { checkCredentials, listSenders, setWebhooks } from './setup.ts';
+import { checkCredentials, listSenders } from './setup.ts';
 import { approvedTemplates } from './templates.ts';
+import { clearWebhooks, setWebhooks } from './addresses.ts';
 import { claimWebhook, parseWebhook, verifyWebhook } from './webhook.ts';
 
 const dayMs = 24 * 3_600_000;
@@ -24,6 +26,9 @@ export function createWhatsapp(settings: WhatsappSettings): WhatsappProvider {
     recentMessages: (channel, contactAddress, since) => recentMessages(settings, channel, contactAddress, since),
     checkCredentials: (credentials) => checkCredentials(settings, credentials),
     listSenders: (credentials) => listSenders(settings, credentials),
-    setWebhooks: (credentials, senderSid) => setWebhooks(settings, credentials, senderSid),
+    setWebhooks: (credentials, senderSid, options) => setWebhooks(settings, credentials, senderSid, options),
+    history: (channel, request) => readHistory(settings, channel, request),
+    check: (channel) => checkChannel(settings, channel),
+    disconnect: (channel) => clearWebhooks(settings, channel),
   };
 }

@@ -1,7 +1,7 @@
-// Connecting a WhatsApp sender: are the credentials right, which senders are there, and where do webhooks go.
+// Connecting a WhatsApp sender: are the credentials right, and which senders are there.
 import { z } from 'zod';
 import { UpstreamError } from '../../base/errors.ts';
-import type { WebhookSetup, WhatsappSender } from '../provider.ts';
+import type { WhatsappSender } from '../provider.ts';
 import { twilioClient, type TwilioAccount } from './client.ts';
 import type { WhatsappSettings } from './settings.ts';
 
@@ -41,31 +41,4 @@ export async function listSenders(settings: WhatsappSettings, account: TwilioAcc
 function profileName(profile: unknown): string | undefined {
   const name = (profile as { name?: unknown } | null | undefined)?.name;
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;
-}
-
-const webhookShape = z.record(z.string(), z.unknown());
-
-/** Retries are asked for in the fragment, which is no part of the signature (Webhooks: connection overrides). */
-const overrides = '#rc=5&rp=all&ct=2000&rt=4000';
-
-/** Reads what is set, and writes our addresses into it, unless somebody else's stand there. */
-export async function setWebhooks(
-  settings: WhatsappSettings,
-  account: TwilioAccount,
-  senderSid: string,
-): Promise<WebhookSetup> {
-  const client = await twilioClient(settings, account);
-  const sender = await client.messaging.v2.channelsSenders(senderSid).fetch();
-  const before = webhookShape.safeParse(sender.webhook ?? {}).data ?? {};
-  const present = before.callback_url ?? before.callbackUrl;
-  if (typeof present === 'string' && present !== '' && !present.startsWith(`${settings.publicUrl}/`)) return 'foreign';
-  const webhook = {
-    callback_url: `${settings.publicUrl}/webhooks/twilio${overrides}`,
-    callback_method: 'POST',
-    status_callback_url: `${settings.publicUrl}/webhooks/twilio/status${overrides}`,
-    status_callback_method: 'POST',
-  };
-  // The SDK passes the body through as it is: the names must be the wire's own (dossier section 9.4).
-  await client.messaging.v2.channelsSenders(senderSid).update({ webhook } as never);
-  return 'set';
 }

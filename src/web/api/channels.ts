@@ -14,6 +14,7 @@ import {
   startMessengerLogin,
   type ConnectDeps,
 } from '../../inbox/connect.ts';
+import { takeWebhook } from '../../inbox/whatsapp-webhook.ts';
 import { noContent, ok, type Handlers } from '../handler.ts';
 
 export function channelCalls(deps: ConnectDeps, reading: ChannelDeps): Handlers {
@@ -62,6 +63,10 @@ export function channelCalls(deps: ConnectDeps, reading: ChannelDeps): Handlers 
     checkChannel: async ({ viewer, params }) => {
       await recheckChannel(deps, viewer, params.id!);
       return ok(await shape(viewer, params.id!));
+    },
+    takeWebhook: async ({ viewer, params, body }) => {
+      const channel = await takeWebhook(deps, viewer, params.id!, body);
+      return ok(await shape(viewer, channel.id));
     },
     disconnectChannel: async ({ viewer, params }) => {
       await disconnectChannel(deps, viewer, params.id!);

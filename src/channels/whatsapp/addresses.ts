@@ -1,0 +1,139 @@
+// Where Twilio sends what concerns a sender: reads it, writes our addresses, and takes them out again (Senders API v2).
+import { z } from 'zod';
+import { UpstreamError } from '../../base/errors.ts';
+import type { ChannelAccess, WebhookSetup } from '../provider.ts';
+import { accountOf, twilioClient, type TwilioAccount } from './client.ts';
+import type { WhatsappSettings } from './settings.ts';
+import { listSenders } from './setup.ts';
+
+/** Retries are asked for in the fragment, which is no part of the signature (Webhooks: connection overrides). */
+const overrides = '#rc=5&rp=all&ct=2000&rt=4000';
+
+/** A sender's addresses by the wire's names, all six of them. The SDK reads them under its own and writes what it is given. */
+const webhookShape = z
+  .object({
+    callbackUrl: z.string().nullish(),
+    callbackMethod: z.string().nullish(),
+    fallbackUrl: z.string().nullish(),
+    fallbackMethod: z.string().nullish(),
+    statusCallbackUrl: z.string().nullish(),
+    statusCallbackMethod: z.string().nullish(),
+  })
+  .transform((webhook) => ({
+    callback_url: webhook.callbackUrl ?? null,
+    callback_method: webhook.callbackMethod ?? null,
+    fallback_url: webhook.fallbackUrl ?? null,
+    fallback_method: webhook.fallbackMethod ?? null,
+    status_callback_url: webhook.statusCallbackUrl ?? null,
+    status_callback_method: webhook.statusCallbackMethod ?? null,
+  }));
+type Webhook = z.infer<typeof webhookShape>;
+
+/** Writes our addresses, unless somebody else's stand there and are not to be taken over. */
+export async function setWebhooks(
+  settings: WhatsappSettings,
+  account: TwilioAccount,
+  senderSid: string,
+  options: { takeOver?: boolean } = {},
+): Promise<WebhookSetup> {
+  const present = await readWebhook(settings, account, senderSid);
+  if (isForeign(settings, present.callback_url) && !options.takeOver) return 'foreign';
+  // What becomes of a message of ours is told where the message itself says: somebody else's address for that may stay.
+  const isStatusFree = options.takeOver || !isForeign(settings, present.status_callback_url);
+  await writeWebhook(settings, account, senderSid, {
+    ...present,
+    callback_url: `${settings.publicUrl}/webhooks/twilio${overrides}`,
+    callback_method: 'POST',
+    ...(isStatusFree
+      ? {
+          status_callback_url: `${settings.publicUrl}/webhooks/twilio/status${overrides}`,
+          status_callback_method: 'POST',
+        }
+      : {}),
+  });
+  return (await isTakenByService(settings, account, senderSid)) ? 'service' : 'set';
+}
+
+/** How it is now. An address that is gone is set again: `restored`. */
+export async function lookAfterWebhooks(
+  settings: WhatsappSettings,
+  channel: ChannelAccess,
+): Promise<WebhookSetup | 'restored'> {
+  const account = accountOf(channel);
+  const sender = await senderOf(settings, channel);
+  // Not every sender can be reached by this API, such as the sandbox's number.
+  if (!sender) return 'manual';
+  const { callback_url: address } = await readWebhook(settings, account, sender.sid);
+  if (isForeign(settings, address)) return 'foreign';
+  if (address) return (await isTakenByService(settings, account, sender.sid)) ? 'service' : 'set';
+  const outcome = await setWebhooks(settings, account, sender.sid);
+  return outcome === 'set' ? 'restored' : outcome;
+}
+
+/** Takes out our addresses; somebody else's stay. */
+export async function clearWebhooks(settings: WhatsappSettings, channel: ChannelAccess): Promise<void> {
+  const sender = await senderOf(settings, channel);
+  if (!sender) return;
+  const present = await readWebhook(settings, accountOf(channel), sender.sid);
+  const ours = (address: string | null | undefined): boolean => !!address && !isForeign(settings, address);
+  if (!ours(present.callback_url) && !ours(present.status_callback_url)) return;
+  await writeWebhook(settings, accountOf(channel), sender.sid, {
+    ...present,
+    ...(ours(present.callback_url) ? { callback_url: null, callback_method: null } : {}),
+    ...(ours(present.status_callback_url) ? { status_callback_url: null, status_callback_method: null } : {}),
+  });
+}
+
+async function senderOf(settings: WhatsappSettings, channel: ChannelAccess): Promise<{ sid: string } | undefined> {
+  try {
+    const senders = await listSenders(settings, accountOf(channel));
+    return senders.find(({ address }) => address === channel.address);
+  } catch (error) {
+    if (error instanceof UpstreamError && error.kind === 'refused') return undefined;
+    throw error;
+  }
+}
+
+function isForeign(settings: WhatsappSettings, address: string | null | undefined): boolean {
+  return !!address && !address.startsWith(`${settings.publicUrl}/`);
+}
+
+async function readWebhook(settings: WhatsappSettings, account: TwilioAccount, senderSid: string): Promise<Webhook> {
+  const client = await twilioClient(settings, account);
+  const sender = await client.messaging.v2.channelsSenders(senderSid).fetch();
+  return webhookShape.parse(sender.webhook ?? {});
+}
+
+/** Whether what is left out survives is not documented, so the whole object is written (dossier sections 1.3 and 9.4). */
+async function writeWebhook(
+  settings: WhatsappSettings,
+  account: TwilioAccount,
+  senderSid: string,
+  webhook: Webhook,
+): Promise<void> {
+  const client = await twilioClient(settings, account);
+  await client.messaging.v2.channelsSenders(senderSid).update({ webhook } as never);
+}
+
+/** An account has few services; one that takes this sender's messages is looked for in no more than these. */
+const mostServices = 10;
+
+/** A Messaging Service goes before the sender's own address unless it is told to defer to it (Services resource). */
+async function isTakenByService(
+  settings: WhatsappSettings,
+  account: TwilioAccount,
+  senderSid: string,
+): Promise<boolean> {
+  const client = await twilioClient(settings, account);
+  const services = await client.messaging.v1.services.list({ limit: mostServices });
+  for (const service of services) {
+    if (service.useInboundWebhookOnNumber || isOurs(settings, service.inboundRequestUrl)) continue;
+    const senders = await client.messaging.v1.services(service.sid).channelSenders.list({ limit: 100 });
+    if (senders.some(({ sid }) => sid === senderSid)) return true;
+  }
+  return false;
+}
+
+function isOurs(settings: WhatsappSettings, address: string | null): boolean {
+  return !!address && !isForeign(settings, address);
+}
