@@ -134,7 +134,8 @@ function webhookOf(value: unknown): SenderWebhook {
     if (!webhookKeys.some((known) => known === name)) throw unknownKey(`webhook.${name}`);
     if (each !== null && typeof each !== 'string')
       throw new TwilioError(400, 20001, `webhook.${name} must be a string`);
-    if (name.endsWith('_method') && each !== null && !['POST', 'PUT'].includes(String(each))) {
+    // It may be null, says the description, but is one of two words: null is none of them.
+    if (name.endsWith('_method') && !['POST', 'PUT'].includes(String(each))) {
       throw new TwilioError(400, 20001, `webhook.${name} must be POST or PUT`);
     }
     if (name.endsWith('_url') && each && !URL.canParse(String(each))) {

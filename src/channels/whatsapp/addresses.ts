@@ -1,5 +1,4 @@
 // Where Twilio sends what concerns a sender: reads it, writes our addresses, and takes them out again (Senders API v2).
-import { z } from 'zod';
 import { UpstreamError } from '../../base/errors.ts';
 import type { ChannelAccess, WebhookSetup } from '../provider.ts';
 import { accountOf, twilioClient, type TwilioAccount } from './client.ts';
@@ -9,25 +8,18 @@ import { listSenders } from './setup.ts';
 /** Retries are asked for in the fragment, which is no part of the signature (Webhooks: connection overrides). */
 const overrides = '#rc=5&rp=all&ct=2000&rt=4000';
 
-/** A sender's addresses by the wire's names, all six of them. The SDK reads them under its own and writes what it is given. */
-const webhookShape = z
-  .object({
-    callbackUrl: z.string().nullish(),
-    callbackMethod: z.string().nullish(),
-    fallbackUrl: z.string().nullish(),
-    fallbackMethod: z.string().nullish(),
-    statusCallbackUrl: z.string().nullish(),
-    statusCallbackMethod: z.string().nullish(),
-  })
-  .transform((webhook) => ({
-    callback_url: webhook.callbackUrl ?? null,
-    callback_method: webhook.callbackMethod ?? null,
-    fallback_url: webhook.fallbackUrl ?? null,
-    fallback_method: webhook.fallbackMethod ?? null,
-    status_callback_url: webhook.statusCallbackUrl ?? null,
-    status_callback_method: webhook.statusCallbackMethod ?? null,
-  }));
-type Webhook = z.infer<typeof webhookShape>;
+/** A sender's addresses under the wire's names, all six of them; what is not set is left out, for a method may not be null. */
+type Webhook = Partial<Record<(typeof wireNames)[keyof typeof wireNames], string | null>>;
+
+/** The SDK reads them under names of its own, and writes what it is given. */
+const wireNames = {
+  callbackUrl: 'callback_url',
+  callbackMethod: 'callback_method',
+  fallbackUrl: 'fallback_url',
+  fallbackMethod: 'fallback_method',
+  statusCallbackUrl: 'status_callback_url',
+  statusCallbackMethod: 'status_callback_method',
+} as const;
 
 /** Writes our addresses, unless somebody else's stand there and are not to be taken over. */
 export async function setWebhooks(
@@ -79,8 +71,8 @@ export async function clearWebhooks(settings: WhatsappSettings, channel: Channel
   if (!ours(present.callback_url) && !ours(present.status_callback_url)) return;
   await writeWebhook(settings, accountOf(channel), sender.sid, {
     ...present,
-    ...(ours(present.callback_url) ? { callback_url: null, callback_method: null } : {}),
-    ...(ours(present.status_callback_url) ? { status_callback_url: null, status_callback_method: null } : {}),
+    ...(ours(present.callback_url) ? { callback_url: null } : {}),
+    ...(ours(present.status_callback_url) ? { status_callback_url: null } : {}),
   });
 }
 
@@ -101,7 +93,13 @@ function isForeign(settings: WhatsappSettings, address: string | null | undefine
 async function readWebhook(settings: WhatsappSettings, account: TwilioAccount, senderSid: string): Promise<Webhook> {
   const client = await twilioClient(settings, account);
   const sender = await client.messaging.v2.channelsSenders(senderSid).fetch();
-  return webhookShape.parse(sender.webhook ?? {});
+  const read: Partial<Record<keyof typeof wireNames, string | null>> = sender.webhook ?? {};
+  return Object.fromEntries(
+    Object.entries(wireNames).flatMap(([name, wireName]) => {
+      const value = read[name as keyof typeof wireNames];
+      return typeof value === 'string' ? [[wireName, value]] : [];
+    }),
+  );
 }
 
 /** Whether what is left out survives is not documented, so the whole object is written (dossier sections 1.3 and 9.4). */
