@@ -155,7 +155,9 @@ function self(page: MetaPage): object {
 }
 
 function customer(state: MetaState, page: MetaPage, psid: string): object {
-  return { name: humanAt(state, page.id, psid)?.name ?? '', email: `${psid}@facebook.com`, id: psid };
+  const human = humanAt(state, page.id, psid);
+  // Some have no name anywhere.
+  return { name: human?.profile === 'nowhere' ? '' : (human?.name ?? ''), email: `${psid}@facebook.com`, id: psid };
 }
 
 /** `2026-11-20T14:05:12+0000`: whole seconds. */

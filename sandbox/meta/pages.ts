@@ -88,7 +88,8 @@ function pageObject(state: MetaState, page: MetaPage, fields: ReturnType<typeof 
 
 /** User Profile API, with all the ways it gives less than was asked. */
 function profile(state: MetaState, human: MetaHuman, psid: string, asked: string | null): object {
-  if (human.profile === 'none') throw new GraphError(100, 2018218, '(#100) No profile available for this user');
+  if (human.profile === 'none' || human.profile === 'nowhere')
+    throw new GraphError(100, 2018218, '(#100) No profile available for this user');
   if (human.profile === 'permission') throw new GraphError(100, 2018247, '(#100) Insufficient permission');
   if (human.profile === 'empty') return {};
   const [first, ...rest] = human.name.split(' ');

@@ -74,7 +74,8 @@ export interface MetaMessage {
   reaction: string | null;
 }
 
-export type ProfileKind = 'full' | 'name-only' | 'empty' | 'none' | 'permission';
+/** `nowhere`: no name in the list of conversations either. */
+export type ProfileKind = 'full' | 'name-only' | 'empty' | 'none' | 'nowhere' | 'permission';
 
 /** Somebody with Messenger; a different id on every Page. */
 export interface MetaHuman {

@@ -49,6 +49,7 @@ export const fetchProfile = defineTask(
           await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: null, by: theApp });
         }
       });
+      if (picture && contact.avatarMediaKey !== null) await deps.removeMedia(contact.avatarMediaKey);
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       if (error.kind === 'retry' && !job.lastAttempt) throw error;

@@ -1,7 +1,7 @@
 // A contact wrote, or a message sent elsewhere was reported to us, by a webhook or by the provider's history. Finds or
 // makes contact and conversation, stores the message once.
 import { z } from 'zod';
-import { later } from '../base/clock.ts';
+import { later, timeText } from '../base/clock.ts';
 import { sha256 } from '../base/crypto.ts';
 import { idAt, newId } from '../base/ids.ts';
 import type { MessageEvent } from '../channels/provider.ts';
@@ -58,6 +58,8 @@ export const receiveMessage = defineTask(
 export function contactLane(channelId: string, contactAddress: string): string {
   return `contact:${channelId}:${contactAddress}`;
 }
+
+const dayMs = 24 * 3_600_000;
 
 interface Found {
   channel: ChannelRow;
@@ -277,7 +279,10 @@ async function findConversation(
   for (const other of others) await joinContacts(deps, tx, channel, { from: other.contactId, into: contact.contactId });
   await storeIdentities(tx, channel, contact.contactId, event);
   // What was said before the channel was connected tells nothing new.
-  if (origin !== 'imported') await learn(tx, contact, event);
+  if (origin !== 'imported') {
+    await learn(tx, contact, event);
+    await refreshProfile(deps, tx, channel, contact, event);
+  }
   const conversation = await tx.one<ConversationRow>(
     'select * from conversation where channel_id = ? and contact_id = ?',
     [channel.id, contact.contactId],
@@ -295,6 +300,7 @@ interface KnownContact {
   readonly contactId: string;
   readonly name: string;
   readonly address: string;
+  readonly profileAt: string | null;
 }
 
 /** The oldest first: it is the one that stays when they are joined. */
@@ -305,7 +311,7 @@ function knownContacts(tx: Tx, channel: ChannelRow, event: MessageEvent): Promis
   );
   const where = wanted.map(() => '(i.type = ? and i.value = ?)').join(' or ');
   return tx.query<KnownContact>(
-    `select distinct c.id as contact_id, c.name, c.address, c.created_at from contact_identity i
+    `select distinct c.id as contact_id, c.name, c.address, c.profile_at, c.created_at from contact_identity i
      join contact c on c.id = i.contact_id
      where i.channel_id = ? and (${where}) order by c.created_at, c.id`,
     [channel.id, ...wanted.flatMap(({ type, value }) => [type, value])],
@@ -323,6 +329,20 @@ async function learn(tx: Tx, contact: KnownContact, event: MessageEvent): Promis
     ]);
     if (name && name !== contact.name) await reindexName(tx, contact.contactId);
   }
+}
+
+/** Names and pictures change; who had none yet may have one now. Asked for while somebody writes, and rarely. */
+async function refreshProfile(
+  deps: InboxDeps,
+  tx: Tx,
+  channel: ChannelRow,
+  { contactId, name, address, profileAt }: KnownContact,
+  event: MessageEvent,
+): Promise<void> {
+  if (event.echo !== null || profileAt === null || !deps.provider(channel.provider).profile) return;
+  const age = name === address ? dayMs : 7 * dayMs;
+  if (later(profileAt, age) > timeText(deps.clock)) return;
+  await deps.queue.enqueue(tx, fetchProfile, { contactId }, { key: contactId });
 }
 
 async function startConversation(

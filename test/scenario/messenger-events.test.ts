@@ -1,9 +1,10 @@
 // What people do on Messenger, and what a reply does there, as the inbox shows it (C5, C7, C9, C10).
 import { describe, expect, test } from 'vitest';
 import type { Message } from '../../src/web/contract.ts';
+import { pngFile } from '../support/files.ts';
 import { bothDatabases, type DatabaseKind } from '../support/databases.ts';
 import { until } from '../support/wait.ts';
-import { world } from '../support/world.ts';
+import { signedIn, world } from '../support/world.ts';
 
 async function talking(database: DatabaseKind = 'sqlite') {
   const here = await world({ database });
@@ -182,4 +183,32 @@ test('a file goes out by its bytes, its text behind it, and reading and typing a
   );
   expect(actions.sort()).toEqual(['mark_seen', 'typing_on']);
   expect(sandbox.meta.calls.some(({ path }) => path.endsWith(`/${page.id}/message_attachments`))).toBe(true);
+});
+
+test('names and pictures come from Facebook and are copied; who has none keeps an honest stand-in, and is asked about again', async () => {
+  const here = await world();
+  const { sandbox, clock, admin } = here;
+  const { page } = await here.messenger();
+  const picture = { ...pngFile('face.png'), contentType: 'image/png' };
+  const kinds = ['full', 'name-only', 'empty', 'none', 'permission', 'nowhere'] as const;
+  const people = kinds.map((profile) => sandbox.meta.customer({ name: `Kund ${profile}`, profile, picture }));
+  for (const person of people) await person.writes('Hej', { to: page });
+  await here.settled();
+  const unnamed = people.at(-1)!;
+  const contacts = async () => (await admin.section('all')).map(({ contact }) => contact);
+
+  const [before, pictures] = [await contacts(), (await contacts()).filter(({ avatarUrl }) => avatarUrl !== null)];
+  expect(before.map(({ name }) => name).sort()).toEqual(
+    [unnamed.psid(page), ...kinds.slice(0, -1).map((kind) => `Kund ${kind}`)].sort(),
+  );
+  expect(pictures.map(({ name }) => name)).toEqual(['Kund full']);
+  sandbox.meta.state.files.clear();
+  expect((await fetch(new URL(pictures[0]!.avatarUrl!, here.url))).status).toBe(200);
+
+  unnamed.human.profile = 'full';
+  clock.advance(25 * 3_600_000);
+  await unnamed.writes('Hallå?', { to: page });
+  await here.settled();
+  admin.token = (await signedIn(here.url, sandbox, admin.pipedrive)).token;
+  expect((await contacts()).map(({ name }) => name)).toContain('Kund nowhere');
 });
