@@ -24,6 +24,7 @@ import { writeNote, type HistoryDeps } from './history/write.ts';
 import { createChanges } from './inbox/changes.ts';
 import { disconnectAll, type ConnectDeps } from './inbox/connect.ts';
 import type { InboxDeps } from './inbox/deps.ts';
+import { eraseOld } from './inbox/erase.ts';
 import { fetchMedia } from './inbox/fetch-media.ts';
 import { fetchProfile } from './inbox/fetch-profile.ts';
 import { hintContact } from './inbox/hint.ts';
@@ -36,6 +37,7 @@ import type { ReadDeps } from './inbox/queries.ts';
 import { receiveMessage } from './inbox/receive.ts';
 import { reconcileChannel, reconcileChannels } from './inbox/reconcile.ts';
 import { followSearch } from './inbox/search-index.ts';
+import { removeMedia } from './inbox/remove-media.ts';
 import { sendMessage, settleMessage } from './inbox/send.ts';
 import { applyEdit, applyReaction } from './inbox/react.ts';
 import { applyStatus } from './inbox/status.ts';
@@ -258,6 +260,8 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(syncBridge, bridge),
       bindTask(pushConversation, bridge),
       bindTask(eraseCompanies, inbox),
+      bindTask(eraseOld, inbox),
+      bindTask(removeMedia, inbox),
       bindTask(refreshBrowser, push),
       bindTask(mailNotices, mail),
       bindTask(mailTrouble, mail),
@@ -307,6 +311,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       await beginBridge(bridge);
       await db.transaction(async (tx) => {
         await queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' });
+        await queue.enqueue(tx, eraseOld, {}, { key: 'hourly' });
         await queue.enqueue(tx, tidyNotices, {}, { key: 'tidy' });
         // The hourly one of an earlier start keeps its time: what fell due since then is not to wait for it (A3).
         await queue.enqueue(tx, eraseCompanies, { once: true }, { key: 'start' });

@@ -1,14 +1,17 @@
 // The operator's commands: node dist/cli.js COMMAND. They read the same settings as the server.
 import { cp, mkdir } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { createApp } from './app.ts';
 import { systemClock, timeText } from './base/clock.ts';
 import { createLog } from './base/log.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
 import { backupFile, databaseFile, restoreFile } from './db/backup.ts';
 import { openDatabase, type Database } from './db/database.ts';
+import { exportCsv, exportJson } from './inbox/export.ts';
 import { unpark } from './jobs/queue.ts';
+import { createMediaLinks } from './media/links.ts';
 
 const usage = `Usage: node dist/cli.js COMMAND
 
@@ -17,6 +20,7 @@ const usage = `Usage: node dist/cli.js COMMAND
   jobs retry ID|--all    runs a parked job again, or all of them
   backup FOLDER          copies database and attachments, while the server runs
   restore FOLDER         puts such a copy back; the server must not run
+  export ID FILE         writes all conversations of a company into FILE.json or FILE.csv
   remove-company ID      revokes a company's access at Pipedrive and erases all its data now
 `;
 
@@ -32,6 +36,7 @@ async function run(words: readonly string[]): Promise<string> {
     jobs,
     backup,
     restore,
+    export: exportCompany,
     'remove-company': remove,
   };
   const found = commands[command ?? ''];
@@ -131,6 +136,29 @@ async function restore(config: Config, [folder]: readonly string[]): Promise<str
   }
   await cp(places.mediaCopy, places.media, { recursive: true });
   return 'Restored. Start the server again.';
+}
+
+/** Private channels too: the operator has the database anyway. */
+async function exportCompany(config: Config, [companyId, file]: readonly string[]): Promise<string> {
+  if (companyId === undefined || file === undefined) throw new CommandError('Say which company, and a file to write.');
+  const format = /\.(json|csv)$/.exec(file)?.[1];
+  if (format === undefined) throw new CommandError('The name of the file must end in .json or .csv.');
+  return withDatabase(config, async (db) => {
+    const known = await db.read((reader) => reader.one('select 1 from company where id = ?', [companyId]));
+    if (!known) throw new CommandError(`No company has the id ${companyId}.`);
+    const clock = systemClock;
+    const links = createMediaLinks({ secret: config.sessionSecret, publicUrl: config.publicUrl, clock });
+    const scope = { companyId, channels: { sql: 'ch.company_id = ?', parameters: [companyId] } };
+    const pieces = (format === 'csv' ? exportCsv : exportJson)({ db, clock, mediaLink: links.link }, scope);
+    try {
+      await pipeline(pieces, createWriteStream(resolve(file), { flags: 'wx', mode: 0o600 }));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+        throw new CommandError('That file is there already; name a new one.');
+      throw error;
+    }
+    return 'Exported.';
+  });
 }
 
 async function remove(config: Config, [companyId]: readonly string[]): Promise<string> {

@@ -8,6 +8,7 @@ import { ListsAndSearch1795620000002 } from '../../migrations/1795620000002-list
 import { DataDeletion1795641000000 } from '../../migrations/1795641000000-data-deletion.ts';
 import { Notices1795680000000 } from '../../migrations/1795680000000-notices.ts';
 import { Bridge1795677000000 } from '../../migrations/1795677000000-bridge.ts';
+import { Retention1795710000000 } from '../../migrations/1795710000000-retention.ts';
 
 export const migrations = [
   Initial1795500000000,
@@ -19,4 +20,5 @@ export const migrations = [
   DataDeletion1795641000000,
   Bridge1795677000000,
   Notices1795680000000,
+  Retention1795710000000,
 ];

@@ -1,12 +1,13 @@
 // What a user does to a conversation: assign, close, open, read, delete; and the rules for each.
 import { timeText } from '../base/clock.ts';
-import { sha256 } from '../base/crypto.ts';
 import { UserError } from '../base/errors.ts';
 import { requireOwner, visibleChannel, type Viewer } from '../companies/access.ts';
+import { audit } from '../companies/audit.ts';
 import type { Reader, Tx } from '../db/database.ts';
-import { ErasedMessage, type ConversationRow, type MessageRow, type ReadMarkRow, type UserRow } from '../db/tables.ts';
+import type { ConversationRow, MessageRow, ReadMarkRow, UserRow } from '../db/tables.ts';
 import { theApp, type Actor } from './changes.ts';
 import type { InboxDeps } from './deps.ts';
+import { eraseContents } from './erase.ts';
 import { enqueueHint } from './hint.ts';
 
 export function actorOf(viewer: Pick<Viewer, 'userId' | 'name'>): Actor {
@@ -168,55 +169,18 @@ export async function measure(
   });
 }
 
-/**
- * Erases messages, attachments, links and marks for good; only for the channel's owner (V7). The contact stays known, so
- * that a new message makes the conversation visible again with what came after; what was erased is remembered by its hash.
- */
-export async function deleteConversation(deps: InboxDeps, viewer: Viewer, conversationId: string): Promise<void> {
-  const mediaKeys = await deps.db.transaction(async (tx) => {
+/** Erases what it holds, for good; only for the channel's owner (V7). */
+export function deleteConversation(deps: InboxDeps, viewer: Viewer, conversationId: string): Promise<void> {
+  return deps.db.transaction(async (tx) => {
     const conversation = await conversationFor(tx, viewer, conversationId);
     const channel = await tx.one<{ ownerId: string }>('select owner_id from channel where id = ?', [
       conversation.channelId,
     ]);
     requireOwner(viewer, channel!);
-    const messages = await tx.query<{ id: string; providerMessageId: string | null }>(
-      'select id, provider_message_id from message where conversation_id = ?',
-      [conversation.id],
-    );
-    const erased = messages.flatMap(({ providerMessageId }) =>
-      providerMessageId === null
-        ? []
-        : [{ channelId: conversation.channelId, providerMessageHash: sha256(providerMessageId) }],
-    );
-    for (let start = 0; start < erased.length; start += 200) {
-      await tx.insert(ErasedMessage, erased.slice(start, start + 200), { orIgnore: true });
-    }
-    const media = await tx.query<{ mediaKey: string | null }>(
-      `delete from attachment where message_id in (select id from message where conversation_id = ?) returning media_key`,
-      [conversation.id],
-    );
-    const ofLinks = 'select id from link where conversation_id = ?';
-    await tx.query(`delete from noted_message where link_id in (${ofLinks})`, [conversation.id]);
-    await tx.query(`delete from note where link_id in (${ofLinks})`, [conversation.id]);
-    for (const table of ['link', 'auto_link', 'record_request', 'read_mark', 'timeline_entry', 'message']) {
-      await tx.query(`delete from ${table} where conversation_id = ?`, [conversation.id]);
-    }
-    const now = timeText(deps.clock);
-    await tx.query(
-      `update conversation set status = 'open', assignee_id = null, last_message_id = null, last_inbound_at = null,
-         reply_until = null, inbound_count = 0, deleted_at = ?, updated_at = ? where id = ?`,
-      [now, now, conversation.id],
-    );
-    await deps.changes.record(tx, {
-      kind: 'conversation.deleted',
-      companyId: conversation.companyId,
-      conversationId: conversation.id,
-      channelId: conversation.channelId,
-      by: actorOf(viewer),
-    });
-    return media.flatMap(({ mediaKey }) => (mediaKey === null ? [] : [mediaKey]));
+    await eraseContents(deps, tx, conversation, actorOf(viewer));
+    const { companyId, userId } = viewer;
+    await audit(deps, tx, { companyId, userId, act: 'conversation_deleted', details: { conversationId } });
   });
-  for (const key of mediaKeys) await deps.removeMedia(key);
 }
 
 /** Removes an own message that was never sent. */

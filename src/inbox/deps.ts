@@ -6,6 +6,7 @@ import type { Metrics } from '../base/metrics.ts';
 import type { ChannelAccess, MediaRules, Provider, ProviderName } from '../channels/provider.ts';
 import type { Database } from '../db/database.ts';
 import type { AttachmentRow, ChannelRow } from '../db/tables.ts';
+import type { LinkPurpose } from '../media/links.ts';
 import type { Queue } from '../jobs/queue.ts';
 import type { Changes } from './changes.ts';
 import type { TemplateShelf } from './template-shelf.ts';
@@ -28,11 +29,8 @@ export interface InboxDeps {
   readonly mediaBytes: (mediaKey: string) => Promise<Buffer>;
   readonly templates: TemplateShelf;
   readonly removeMedia: (mediaKey: string) => Promise<void>;
-  /** A signed, expiring address: short for a browser, long enough for a provider's queue. */
-  readonly mediaLink: (
-    attachment: Pick<AttachmentRow, 'id' | 'companyId' | 'name'>,
-    purpose: 'browser' | 'provider',
-  ) => string;
+  /** A signed, expiring address: short for a browser, long enough for a provider's queue, a day for an export. */
+  readonly mediaLink: (attachment: Pick<AttachmentRow, 'id' | 'companyId' | 'name'>, purpose: LinkPurpose) => string;
 }
 
 export interface FetchedMedia {

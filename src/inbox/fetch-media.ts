@@ -7,6 +7,7 @@ import type { AttachmentRow, ChannelRow, MessageRow } from '../db/tables.ts';
 import { defineTask } from '../jobs/queue.ts';
 import { cleanText, cleanTexts } from './clean-text.ts';
 import { accessOf, type FetchedMedia, type InboxDeps } from './deps.ts';
+import { removeMedia } from './remove-media.ts';
 import { readCards, type Card } from './vcard.ts';
 
 /** A provider's media may be not there yet just after its webhook; then it is asked again for some minutes. */
@@ -66,11 +67,13 @@ async function settle(
     if (outcome.state === 'failed')
       await tx.query(`update attachment set state = 'failed' where id = ?`, [attachment.id]);
     else {
-      await tx.query(
+      const kept = await tx.query(
         `update attachment set state = 'ready', media_key = ?, content_type = ?, size = ?, width = ?, height = ?,
-           source_url = null where id = ?`,
+           source_url = null where id = ? returning id`,
         [outcome.mediaKey, outcome.contentType, outcome.size, outcome.width, outcome.height, attachment.id],
       );
+      // Erased meanwhile: the copy goes too.
+      if (kept.length === 0) return deps.queue.enqueue(tx, removeMedia, { keys: [outcome.mediaKey] });
     }
     await storeCards(tx, attachment.messageId, cards);
     await recordMessage(deps, tx, attachment.messageId);

@@ -65,8 +65,10 @@ export const followSearch: Follower = async (tx, happening) => {
     case 'message.queued':
       return indexMessage(tx, happening.message);
     case 'message.changed':
-      // Only an edit changes a text.
-      return happening.message.details?.includes('"edited"') ? reindexMessage(tx, happening.message) : undefined;
+      // A text changes by an edit, or when a contact card has been read.
+      return happening.message.kind === 'contact' || happening.message.details?.includes('"edited"')
+        ? reindexMessage(tx, happening.message)
+        : undefined;
     case 'message.removed':
       return forget(tx, happening.conversation.id, happening.messageId);
     case 'conversation.changed':

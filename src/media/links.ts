@@ -2,10 +2,14 @@
 import { hmac, sameSecret } from '../base/crypto.ts';
 import { type Clock } from '../base/clock.ts';
 
-export type LinkPurpose = 'browser' | 'provider';
+export type LinkPurpose = 'browser' | 'provider' | 'export';
 
-/** A browser needs minutes; a provider may fetch as long as its queue keeps a message (Twilio: 4 hours). */
-const lifeMs: Readonly<Record<LinkPurpose, number>> = { browser: 600_000, provider: 5 * 3_600_000 };
+/** A browser needs minutes; a provider may fetch as long as its queue keeps a message (Twilio: 4 hours); an export a day. */
+const lifeMs: Readonly<Record<LinkPurpose, number>> = {
+  browser: 600_000,
+  provider: 5 * 3_600_000,
+  export: 24 * 3_600_000,
+};
 /** Expiry is rounded up to this, so that a screen read again shows the same address and the browser's cache works. */
 const stepMs = 300_000;
 

@@ -438,6 +438,46 @@ const listQuery = z.object({
   cursor: z.string().max(500).optional(),
 });
 
+/** A message as an export has it. Addresses of attachments are signed and expire after a day. */
+const exportedMessage = message
+  .pick({ id: true, direction: true, author: true, kind: true, text: true, reactions: true, details: true })
+  .extend({
+    attachments: z.array(
+      attachment.pick({ id: true, kind: true, contentType: true, name: true, size: true, url: true }),
+    ),
+    status: messageStatus,
+    errorCode: z.string().nullable(),
+    createdAt: time,
+  });
+export const exportedConversation = z.object({
+  id,
+  channel: z.object({ id, provider, name: z.string(), address: z.string() }),
+  contact: z.object({
+    id,
+    name: z.string(),
+    address: z.string(),
+    identities: z.array(z.object({ type: z.string(), value: z.string() })),
+    createdAt: time,
+  }),
+  status: z.enum(['open', 'closed']),
+  assignee: userRef.nullable(),
+  links: z.array(link.pick({ type: true, recordId: true, title: true, url: true, createdAt: true })),
+  createdAt: time,
+  timeline: z.array(timelineEntry.omit({ id: true })),
+  messages: z.array(exportedMessage),
+});
+export const companyExport = z.object({
+  exportedAt: time,
+  company,
+  conversations: z.array(exportedConversation),
+});
+/** All that is kept of one contact. */
+export const contactExport = exportedConversation.shape.contact.extend({
+  exportedAt: time,
+  channel: exportedConversation.shape.channel,
+  conversations: z.array(exportedConversation),
+});
+
 /** What comes over `GET /api/events`; the number of the change is the event's `id`. */
 export const events = {
   'conversation.changed': z.object({ conversation }),
@@ -472,6 +512,8 @@ export interface Call {
   readonly body?: z.ZodType;
   /** Takes one file, in the field `file` of a multipart form. */
   readonly upload?: true;
+  /** Answered piece by piece, in one of these types; the shape is that of the JSON, if there is one. */
+  readonly streams?: readonly string[];
   readonly answers: Readonly<Record<number, z.ZodType | null>>;
 }
 
@@ -888,7 +930,32 @@ export const calls = {
     does: 'Server-sent events, numbered; resumes by `Last-Event-ID` or `after` (V11)',
     right: 'user',
     query: z.object({ after: z.string().max(30).optional() }),
+    streams: ['text/event-stream'],
     answers: { 200: null },
+  },
+  exportCompany: {
+    method: 'GET',
+    path: '/api/export',
+    does: "Every conversation of the company with its messages, without other people's private channels (O5)",
+    right: 'admin',
+    query: z.object({ format: z.enum(['json', 'csv']).default('json') }),
+    streams: ['application/json', 'text/csv'],
+    answers: { 200: companyExport },
+  },
+  exportContact: {
+    method: 'GET',
+    path: '/api/contacts/:id',
+    does: 'All that is kept of one contact (O5)',
+    right: 'admin',
+    streams: ['application/json'],
+    answers: { 200: contactExport },
+  },
+  eraseContact: {
+    method: 'DELETE',
+    path: '/api/contacts/:id',
+    does: 'Erases a contact with his conversation for good; notes in Pipedrive and what the provider keeps stay (O5)',
+    right: 'admin',
+    answers: { 204: null },
   },
 } as const satisfies Record<string, Call>;
 export type CallName = keyof typeof calls;
@@ -922,4 +989,5 @@ export type SavedReply = z.infer<typeof savedReply>;
 export type SavedReplyRequest = z.infer<typeof savedReplyRequest>;
 export type ErrorBody = z.infer<typeof errorBody>;
 export type Language = z.infer<typeof language>;
+export type ExportedConversation = z.infer<typeof exportedConversation>;
 export type Events = { [K in keyof typeof events]: z.infer<(typeof events)[K]> };

@@ -15,7 +15,11 @@ export interface CallRequest {
 
 export interface CallAnswer {
   readonly status: number;
+  /** JSON, or a stream of what `type` says. */
   readonly body?: unknown;
+  readonly type?: string;
+  /** Under which name a browser saves it. */
+  readonly fileName?: string;
 }
 
 export type Handler = (request: CallRequest) => Promise<CallAnswer>;

@@ -16,6 +16,16 @@ const uploadForm: Json = {
   required: ['file'],
 };
 
+function contentOf(call: Call, shape: z.ZodType | null): Json {
+  const types = call.streams ?? (shape ? ['application/json'] : []);
+  if (types.length === 0) return {};
+  const content = types.map((type) => [
+    type,
+    { schema: shape && type === 'application/json' ? schema(shape, 'output') : { type: 'string' } },
+  ]);
+  return { content: Object.fromEntries(content) as Json };
+}
+
 function operation(name: string, call: Call): Json {
   const pathParameters = [...call.path.matchAll(/:(\w+)/g)].map(([, parameter]) => ({
     name: parameter,
@@ -34,7 +44,7 @@ function operation(name: string, call: Call): Json {
   }));
   const responses = Object.entries(call.answers).map(([status, shape]) => [
     status,
-    { description: status, ...(shape ? { content: { 'application/json': { schema: schema(shape, 'output') } } } : {}) },
+    { description: status, ...contentOf(call, shape) },
   ]);
   return {
     operationId: name,

@@ -16,6 +16,7 @@ import { attachmentCalls } from './api/attachments.ts';
 import { createSession, meCalls, type MeCallDeps } from './api/me.ts';
 import { channelCalls, messengerLogin } from './api/channels.ts';
 import { conversationCalls, type ConversationCallDeps } from './api/conversations.ts';
+import { exportCalls } from './api/export.ts';
 import { linkCalls, type LinkCallDeps } from './api/links.ts';
 import { messageCalls } from './api/messages.ts';
 import { savedReplyCalls } from './api/saved-replies.ts';
@@ -215,6 +216,7 @@ function apiRoutes(deps: ServerDeps, router: Router): void {
     ...conversationCalls(deps.conversations),
     ...messageCalls({ inbox: deps.conversations.inbox, reading: deps.messageReading }),
     ...linkCalls(deps.links),
+    ...exportCalls(deps.conversations.inbox),
     ...savedReplyCalls(deps.conversations.inbox),
     ...attachmentCalls(deps.conversations.inbox),
     ...templateCalls(deps.conversations.inbox),
@@ -237,6 +239,8 @@ function apiRoutes(deps: ServerDeps, router: Router): void {
       if (!answer) return;
       ctx.set('Cache-Control', 'no-store');
       ctx.status = answer.status;
+      if (answer.fileName !== undefined) ctx.attachment(answer.fileName);
+      if (answer.type !== undefined) ctx.type = answer.type;
       if (answer.body !== undefined) ctx.body = answer.body;
     });
   }

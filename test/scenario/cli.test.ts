@@ -1,6 +1,6 @@
 // The operator's commands, run as he runs them, beside a living app.
 import { spawn } from 'node:child_process';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { picture, pictureNames } from '../../sandbox/pictures.ts';
@@ -25,7 +25,7 @@ function command(env: Readonly<Record<string, string>>, ...words: string[]): Pro
 }
 
 describe.each(bothDatabases)('on %s', (database) => {
-  test('parked jobs are listed, and run again by a command beside the server (O4)', async () => {
+  test('parked jobs are listed and run again, and a company is exported, by commands beside the server (O4, O5)', async () => {
     const here = await world({ database });
     const { number } = await here.whatsapp();
     here.expectInLog(/parked/);
@@ -41,11 +41,17 @@ describe.each(bothDatabases)('on %s', (database) => {
     const listed = await command(here.environment, 'jobs');
     const unknown = await command(here.environment, 'jobs', 'retry', 'nothing');
     const again = await command(here.environment, 'jobs', 'retry', '--all');
+    const file = join(here.database.folder, 'all.csv');
+    const exported = await command(here.environment, 'export', String(here.company.id), file);
+    const twice = await command(here.environment, 'export', String(here.company.id), file);
 
     expect(listed.said).toMatch(/00000000-0000-7000-8000-000000000001 {2}no-such-task {2}parked/);
     expect(listed.said).not.toContain('Hello');
     expect(unknown).toEqual({ code: 1, said: 'No parked job has the id nothing.\n' });
     expect(again).toEqual({ code: 0, said: '1 job runs again.\n' });
+    expect(exported).toEqual({ code: 0, said: 'Exported.\n' });
+    expect(await readFile(file, 'utf8')).toMatch(/,Hannah,text,Hello,,received\r\n$/);
+    expect(twice).toEqual({ code: 1, said: 'That file is there already; name a new one.\n' });
   });
 
   test('migrate makes the schema of an empty database, and says so a second time', async () => {
