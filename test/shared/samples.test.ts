@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createProviders } from '../../src/channels/registry.ts';
 import type { InboundEvent } from '../../src/channels/provider.ts';
+import { until } from '../support/wait.ts';
+import { signedIn, world } from '../support/world.ts';
 
 const contracts = join(import.meta.dirname, '../../../shared/contracts');
 const appSecret = 'sample-app-secret';
@@ -79,5 +81,90 @@ describe('WhatsApp', () => {
         pathAndQuery: name.startsWith('status') ? '/webhooks/twilio/status' : '/webhooks/twilio',
       }),
     );
+  });
+});
+
+describe('the running app', () => {
+  const names = samples('twilio', /^(inbound|status)-/);
+  const all = names.map((name) => ({
+    name,
+    params: (read('twilio', name) as { params: Record<string, string> }).params,
+  }));
+  const [{ params: any }] = all as [(typeof all)[number]];
+
+  test('all samples of Twilio arrive by signed webhook and show once, sent twice, shuffled, and a day later (C4, C5)', async () => {
+    const here = await world();
+    const { twilio } = here.sandbox;
+    const account = twilio.addAccount({ sid: any.AccountSid!, name: 'Sample' });
+    const numbers = new Set(all.map(({ name, params }) => (name.startsWith('status') ? params.From! : params.To!)));
+    for (const number of numbers) twilio.addSender(account, number);
+    for (const number of numbers) {
+      const answer = await here.admin.call('POST', '/api/channels/whatsapp', {
+        accountSid: account.sid,
+        authToken: account.authToken,
+        sender: number,
+      });
+      expect(answer.status).toBe(201);
+    }
+    const post = async ({ name, params }: (typeof all)[number]) => {
+      const url = `${here.url}/webhooks/twilio${name.startsWith('status') ? '/status' : ''}`;
+      const delivery = name.startsWith('status')
+        ? await twilio.deliverStatus(params, { url })
+        : await twilio.deliver(params, { url });
+      expect(delivery?.attempts.at(-1), name).toBe(200);
+    };
+    const shown = async () => {
+      const conversations = await here.admin.section('all');
+      const messages = await Promise.all(conversations.map(({ id }) => here.admin.messages(id)));
+      return messages.flat().map(({ id, kind, text, details, status }) => ({ id, kind, text, details, status }));
+    };
+
+    await Promise.all(
+      [...all, ...all].toSorted((left, right) => (left.name.at(-7)! < right.name.at(-7)! ? 1 : -1)).map(post),
+    );
+    const inbound = new Set(
+      all.filter(({ name }) => name.startsWith('inbound')).map(({ params }) => params.MessageSid),
+    );
+    await until(async () => (await shown()).length >= inbound.size, 'all of them');
+    await here.settled();
+    const first = await shown();
+    here.clock.advance(24 * 3_600_000);
+    here.admin.token = (await signedIn(here.url, here.sandbox, here.admin.pipedrive)).token;
+    await Promise.all(all.toReversed().map(post));
+    await here.settled();
+
+    expect(await shown()).toEqual(first);
+    expect(first).toHaveLength(inbound.size);
+    expect(
+      first
+        .map(({ kind, text, details }) =>
+          [kind, text.split('\n')[0]!.slice(0, 40), Object.keys(details ?? {})].join(' | '),
+        )
+        .sort(),
+    ).toEqual([
+      'audio |  | ',
+      'contact |  | ',
+      'file |  | ',
+      'image |  | ',
+      'image | This is the label on the unit | ',
+      'location | Meeting point | location',
+      'postback | Call me back | ',
+      'postback | Thursday 15:00 | ',
+      'postback | Yes, book it | ',
+      'sticker |  | ',
+      'text | 1) Hello team 👋🏽 — we compared both of | ',
+      'text | Are you there? | ',
+      'text | Have you seen this offer? | forwarded',
+      'text | Hello! Can I get more info on this? | referral',
+      'text | Hi, is the 12-seat plan still available  | ',
+      'text | Merci, à demain | ',
+      'text | Oi! Vi o anúncio e quero saber o preço. | ',
+      'text | Recebi a proposta | ',
+      'text | STOP | ',
+      'text | This one, please | ',
+      'text | مرحبا، أحتاج إلى عرض سعر | ',
+      'unsupported |  | ',
+      'video | Noise starts after ten seconds | ',
+    ]);
   });
 });

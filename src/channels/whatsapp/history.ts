@@ -53,6 +53,8 @@ const cursorShape = z.object({
   url: z.string().nullable(),
   /** How many messages of this list each contact has so far. */
   taken: z.record(z.string(), z.number()),
+  /** How many pages of this list were read. */
+  pages: z.number(),
 });
 type Cursor = z.infer<typeof cursorShape>;
 
@@ -63,18 +65,24 @@ export async function readHistory(
   request: HistoryRequest,
 ): Promise<HistoryPage> {
   const cursor: Cursor =
-    request.cursor === null ? { list: 'to', url: null, taken: {} } : cursorShape.parse(JSON.parse(request.cursor));
+    request.cursor === null
+      ? { list: 'to', url: null, taken: {}, pages: 0 }
+      : cursorShape.parse(JSON.parse(request.cursor));
   const client = await twilioClient(settings, accountOf(channel));
   const { messages, next } = await readPage(client, channel, cursor, request.since);
   const { wanted, taken } = take(messages, cursor, request);
   const events: (MessageEvent | StatusEvent)[] = [];
   for (const message of wanted.reverse()) events.push(...(await eventsOf(settings, client, channel, message)));
+  const pages = cursor.pages + 1;
+  // A log reaches back 400 days: who wrote long before all others is not looked for to its end.
+  const mostPages = Math.max(5, Math.ceil((request.conversations * request.messages) / pageSize));
   const isFull = Object.keys(taken).length >= request.conversations && wanted.length === 0;
+  const isEnough = request.since === null && (isFull || pages >= mostPages);
   const following: Cursor | null =
-    next !== null && !isFull
-      ? { list: cursor.list, url: next, taken }
+    next !== null && !isEnough
+      ? { list: cursor.list, url: next, taken, pages }
       : cursor.list === 'to'
-        ? { list: 'from', url: null, taken: zeroed(taken) }
+        ? { list: 'from', url: null, taken: zeroed(taken), pages: 0 }
         : null;
   const done = Object.keys(taken).length;
   return { events, next: following && JSON.stringify(following), done, total: following === null ? done : null };
