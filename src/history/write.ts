@@ -348,6 +348,8 @@ async function remember(
 
 /** Everything that belongs into this link's notes stands in one (H9). */
 async function completeLink(deps: HistoryDeps, tx: Tx, loaded: LoadedLink): Promise<void> {
+  // The link is held first: a message that is stored in this moment is either seen here, or takes the word back after us.
+  await tx.query('update link set checked_at = checked_at where id = ?', [loaded.link.id]);
   // What arrived since we looked has its own job in this lane.
   if (!(await isComplete(tx, loaded.link.id))) return;
   const link = await tx.one<LinkRow>(

@@ -303,8 +303,16 @@ export function createWorker(deps: WorkerDeps): Worker {
     idle: async () => {
       for (;;) {
         await Promise.all(running);
+        const now = timeText(deps.clock);
         const due = await deps.db.read((reader) =>
-          reader.one('select 1 from job where parked_at is null and run_at <= ? limit 1', [timeText(deps.clock)]),
+          reader.one(
+            // What stands behind a head that waits for its next try is not due before it.
+            `select 1 from job j where j.parked_at is null and j.run_at <= ?
+               and (j.lane is null or not exists (
+                 select 1 from job b where b.lane = j.lane and b.parked_at is null and b.id < j.id and b.run_at > ?))
+             limit 1`,
+            [now, now],
+          ),
         );
         if (!due && running.size === 0) return;
         wake();
