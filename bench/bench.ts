@@ -1,4 +1,5 @@
 // `npm run bench`: what intake and the whole line sustain, beside a bare baseline in the same run (docs/benchmarks.md).
+import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { Client } from 'pg';
 import { createLog } from '../src/base/log.ts';
 import { openDatabase } from '../src/db/database.ts';
 import { measureIntake, percent } from './intake.ts';
-import { freePort } from './processes.ts';
+import { familyCpu, freePort } from './processes.ts';
 import { measureWholeLine } from './whole-line.ts';
 
 const { values: chosen } = parseArgs({
@@ -51,6 +52,9 @@ const postgres = new EmbeddedPostgres({
 });
 await postgres.initialise();
 await postgres.start();
+
+const postmaster = (): number =>
+  Number(readFileSync(join(folder, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
 
 interface Fresh {
   readonly url: string;
@@ -119,6 +123,7 @@ try {
           perSecond: Number(chosen.rate),
           seconds: Number(chosen.seconds),
           count: () => line.count('message'),
+          databaseCpu: () => (kind === 'PostgreSQL' ? familyCpu(postmaster()) : 0),
         });
         return undefined;
       });

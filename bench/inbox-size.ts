@@ -9,7 +9,7 @@ import type { Viewer } from '../src/companies/access.ts';
 import { openDatabase, type Database, type Tx } from '../src/db/database.ts';
 import { countConversations } from '../src/inbox/counts.ts';
 import { pageOfPlaces } from '../src/inbox/places.ts';
-import { indexMessage, indexName } from '../src/inbox/search-index.ts';
+import { indexMessages, indexName } from '../src/inbox/search-index.ts';
 
 const { values: chosen } = parseArgs({
   options: {
@@ -110,7 +110,7 @@ async function fill(tx: Tx, from: number, to: number): Promise<void> {
            reactions, inbound_number, created_at, attempts) values (?, '1', ?, ?, 'inbound', 'contact', ?, 'text', ?, 'received', '[]', ?, ?, 0)`,
         [message.id, channelId, conversationId, name, message.text, (index % perConversation) + 1, time(index)],
       );
-      await indexMessage(tx, message);
+      await indexMessages(tx, [message]);
     }
   }
 }

@@ -1,9 +1,9 @@
 // The whole line in one process: webhook, conversation, message, change, event on an open stream, at a steady rate.
 import { createHmac } from 'node:crypto';
-import { Agent, setGlobalDispatcher } from 'undici';
+import { get } from 'node:http';
+import { Pool } from 'undici';
 import { installFor } from '../sandbox/demo/rep.ts';
 import { startSandbox } from '../sandbox/sandbox.ts';
-import { openEvents } from '../test/support/events.ts';
 import { freePort, startServer } from './processes.ts';
 
 export interface WholeLineOptions {
@@ -13,13 +13,14 @@ export interface WholeLineOptions {
   readonly seconds: number;
   /** Messages that stand in the database, to hold against what was acknowledged. */
   readonly count: () => Promise<number>;
+  /** Processor time that a database server has used, in seconds. */
+  readonly databaseCpu: () => number;
 }
 
 const contacts = 400;
 
 /** Prints what was sustained. Throws when something was refused or is missing. */
 export async function measureWholeLine(options: WholeLineOptions): Promise<void> {
-  setGlobalDispatcher(new Agent({ connections: 64, keepAliveTimeout: 30_000 }));
   const sandbox = await startSandbox({ appUrl: `http://127.0.0.1:${await freePort()}`, now: Date.now });
   const environment = {
     ...sandbox.env(),
@@ -42,41 +43,39 @@ export async function measureWholeLine(options: WholeLineOptions): Promise<void>
       sender: number,
     });
     const { token } = await session(server.url, sandbox.pipedrive.signedToken(rep.user));
-    const stream = openEvents(server.url, token);
+    const total = options.perSecond * options.seconds;
+    // Made beforehand: two cores serve the app, its database and these senders alike.
+    const webhooks = Array.from({ length: total }, (_, index) =>
+      webhook(server.url, account, `whatsapp:${number}`, index),
+    );
+    const pool = new Pool(server.url, { connections: 64 });
+    const stream = watch(server.url, token);
 
-    const sentAt = new Map<string, number>();
+    const sentAt: number[] = [];
     const inFlight: Promise<void>[] = [];
     let refused = 0;
     const begun = performance.now();
-    const total = options.perSecond * options.seconds;
+    const [cpuBefore, databaseBefore] = [server.cpu(), options.databaseCpu()];
     for (let index = 0; index < total; index += 1) {
       const due = begun + (index * 1_000) / options.perSecond;
       const early = due - performance.now();
       if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
-      const text = `bench ${index}`;
-      sentAt.set(text, performance.now());
+      sentAt.push(performance.now());
       inFlight.push(
-        send(server.url, account, `whatsapp:${number}`, index, text).then((status) => {
+        send(pool, webhooks[index]!).then((status) => {
           if (status !== 200) refused += 1;
         }),
       );
     }
     await Promise.all(inFlight);
     const acknowledgedAfter = (performance.now() - begun) / 1_000;
-    const seen = new Map<string, number>();
-    let read = 0;
+    const { seen } = stream;
     const end = performance.now() + 60_000;
-    while (seen.size < total && performance.now() < end) {
-      for (; read < stream.events.length; read += 1) {
-        const { name, data, at } = stream.events[read]!;
-        const text = (data as { message?: { text?: string } }).message?.text;
-        if (name === 'message.changed' && text !== undefined && !seen.has(text)) seen.set(text, at);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    while (seen.size < total && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
     const doneAfter = (performance.now() - begun) / 1_000;
     stream.close();
-    const waits = [...seen].map(([text, at]) => at - sentAt.get(text)!).sort((left, right) => left - right);
+    await pool.close();
+    const waits = [...seen].map(([index, at]) => at - sentAt[index]!).sort((left, right) => left - right);
     const at = (share: number): number =>
       Math.round(waits[Math.min(waits.length - 1, Math.floor(waits.length * share))]!);
     const stored = await options.count();
@@ -85,6 +84,11 @@ export async function measureWholeLine(options: WholeLineOptions): Promise<void>
         `all on the stream after ${doneAfter.toFixed(1)} s = ${Math.round(total / doneAfter)}/s`,
     );
     console.log(`webhook to event   p50 ${at(0.5)} ms   p95 ${at(0.95)} ms   p99 ${at(0.99)} ms   worst ${at(1)} ms`);
+    const each = (seconds: number): string => ((seconds / total) * 1_000).toFixed(2);
+    console.log(
+      `CPU         ${each(server.cpu() - cpuBefore)} ms of the app, ` +
+        `${each(options.databaseCpu() - databaseBefore)} ms of a database server for a message`,
+    );
     console.log(`memory      ${idle} MB idle, ${server.memory()} MB after the load`);
     // The senders may lag a little behind on a machine that does all of it at once.
     const sustained = total / acknowledgedAfter;
@@ -111,20 +115,24 @@ async function session(url: string, signedToken: string): Promise<{ token: strin
   return (await answer.json()) as { token: string };
 }
 
-async function send(
+interface Webhook {
+  readonly signature: string;
+  readonly body: string;
+}
+
+function webhook(
   url: string,
   account: { readonly sid: string; readonly authToken: string },
   to: string,
   number: number,
-  text: string,
-): Promise<number> {
+): Webhook {
   const contact = String(46_710_000_000 + (number % contacts));
   const params: Record<string, string> = {
     MessageSid: `SM${number.toString(16).padStart(32, '0')}`,
     AccountSid: account.sid,
     From: `whatsapp:+${contact}`,
     To: to,
-    Body: text,
+    Body: `bench ${number}`,
     NumMedia: '0',
     ProfileName: `Customer ${number % contacts}`,
     WaId: contact,
@@ -132,18 +140,41 @@ async function send(
     SmsStatus: 'received',
     ApiVersion: '2010-04-01',
   };
-  const address = `${url}/webhooks/twilio`;
   const signed = Object.keys(params)
     .sort()
-    .reduce((all, name) => all + name + params[name], address);
-  const answer = await fetch(address, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/x-www-form-urlencoded',
-      'x-twilio-signature': createHmac('sha1', account.authToken).update(signed).digest('base64'),
-    },
+    .reduce((all, name) => all + name + params[name], `${url}/webhooks/twilio`);
+  return {
+    signature: createHmac('sha1', account.authToken).update(signed).digest('base64'),
     body: new URLSearchParams(params).toString(),
+  };
+}
+
+async function send(pool: Pool, { signature, body }: Webhook): Promise<number> {
+  const answer = await pool.request({
+    method: 'POST',
+    path: '/webhooks/twilio',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': signature },
+    body,
   });
-  await answer.arrayBuffer();
-  return answer.status;
+  await answer.body.dump();
+  return answer.statusCode;
+}
+
+/** When each message was first told on an open stream. Looks for no more than its text: it must take little of the machine. */
+function watch(url: string, token: string): { readonly seen: ReadonlyMap<number, number>; close(): void } {
+  const seen = new Map<number, number>();
+  let rest = '';
+  const request = get(`${url}/api/events`, { headers: { authorization: `Bearer ${token}` } }, (answer) => {
+    answer.setEncoding('utf8');
+    answer.on('data', (part: string) => {
+      const end = part.lastIndexOf('\n\n');
+      const blocks = end < 0 ? '' : rest + part.slice(0, end + 2);
+      rest = end < 0 ? rest + part : part.slice(end + 2);
+      for (const [, number] of blocks.matchAll(/\nevent: message\.changed\ndata: .*?"text":"bench (\d+)"/g)) {
+        if (!seen.has(Number(number))) seen.set(Number(number), performance.now());
+      }
+    });
+  });
+  request.on('error', () => undefined);
+  return { seen, close: () => void request.destroy() };
 }

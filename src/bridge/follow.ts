@@ -20,7 +20,7 @@ const gatherAtMostMs = 5_000;
 
 export function createBridgeFollower(deps: FollowDeps): Follower {
   if (deps.channelsApi === 'off') return () => Promise.resolve();
-  return async (tx, happening) => {
+  const followOne = async (tx: Tx, happening: Happening): Promise<void> => {
     switch (happening.kind) {
       case 'channel.changed':
         return enqueueSync(deps, tx, happening.companyId);
@@ -31,13 +31,31 @@ export function createBridgeFollower(deps: FollowDeps): Follower {
       case 'conversation.deleted':
         return rememberDeletion(deps, tx, happening);
       case 'message.received':
-        return remember(deps, tx, happening.message, 0);
+        return remember(deps, tx, happening, 0);
       case 'message.changed':
-        return remember(deps, tx, happening.message, gatherMs);
+        return remember(deps, tx, happening, gatherMs);
       default:
         return undefined;
     }
   };
+  return async (tx, happenings) => {
+    const unknown = await unknownChannels(tx, happenings);
+    for (const happening of happenings) {
+      if (!('message' in happening) || !unknown.has(happening.message.channelId)) await followOne(tx, happening);
+    }
+  };
+}
+
+/** Channels of these messages that Pipedrive does not know: nothing is kept for them. */
+async function unknownChannels(tx: Tx, happenings: readonly Happening[]): Promise<Set<string>> {
+  const ids = new Set(happenings.flatMap((happening) => ('message' in happening ? [happening.message.channelId] : [])));
+  if (ids.size === 0) return ids;
+  const known = await tx.query<{ channelId: string }>(
+    `select channel_id from bridge_channel where channel_id in (${[...ids].map(() => '?').join(', ')}) and state <> 'removed'`,
+    [...ids],
+  );
+  for (const { channelId } of known) ids.delete(channelId);
+  return ids;
 }
 
 interface Told {
@@ -47,22 +65,27 @@ interface Told {
   readonly conversationId: string;
 }
 
-async function remember(deps: FollowDeps, tx: Tx, message: Told, delayMs: number): Promise<void> {
+async function remember(
+  deps: FollowDeps,
+  tx: Tx,
+  { message, correlationId }: { readonly message: Told; readonly correlationId?: string },
+  delayMs: number,
+): Promise<void> {
   const kept = await keep(deps, tx, 'message', message);
-  if (kept) await enqueuePush(deps, tx, message, delayMs);
+  if (kept) await enqueuePush(deps, tx, message, { delayMs, correlationId });
 }
 
 /** What was not yet told of it need not be told any more. */
 async function rememberDeletion(
   deps: FollowDeps,
   tx: Tx,
-  { companyId, channelId, conversationId }: Extract<Happening, { kind: 'conversation.deleted' }>,
+  { companyId, channelId, conversationId, correlationId }: Extract<Happening, { kind: 'conversation.deleted' }>,
 ): Promise<void> {
   await tx.query('delete from bridge_pending where conversation_id = ?', [conversationId]);
   await tx.query('delete from bridge_submission where conversation_id = ?', [conversationId]);
   const deletion = { id: conversationId, companyId, channelId, conversationId };
   const kept = await keep(deps, tx, 'deletion', deletion);
-  if (kept) await enqueuePush(deps, tx, deletion, 0);
+  if (kept) await enqueuePush(deps, tx, deletion, { delayMs: 0, correlationId });
 }
 
 /** Nothing is kept for a channel that Pipedrive does not know: it reads the history when it gets to know it. */
@@ -76,11 +99,16 @@ async function keep(deps: FollowDeps, tx: Tx, what: 'message' | 'deletion', told
   return kept.length > 0;
 }
 
-async function enqueuePush(deps: FollowDeps, tx: Tx, { companyId, conversationId }: Told, delayMs: number) {
+async function enqueuePush(
+  deps: FollowDeps,
+  tx: Tx,
+  { companyId, conversationId }: Told,
+  options: { delayMs: number; correlationId: string | undefined },
+): Promise<void> {
   const bridge = await bridgeOf(tx, companyId);
   // Kept for the day it works again.
   if (bridge?.state !== 'active') return;
   const lane = `push:${conversationId}`;
   const key = conversationId;
-  await deps.queue.enqueue(tx, pushTask, { conversationId }, { lane, key, delayMs, maxWaitMs: gatherAtMostMs });
+  await deps.queue.enqueue(tx, pushTask, { conversationId }, { lane, key, maxWaitMs: gatherAtMostMs, ...options });
 }

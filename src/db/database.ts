@@ -2,10 +2,11 @@
 // On SQLite the ORM has one connection, and transactions that overlap on it silently lose committed rows; so every write
 // goes through one first-in-first-out writer there, and reads for screens use a second, read-only connection.
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { Client } from 'pg';
+import { Client, type ClientBase } from 'pg';
 import { DataSource, type DataSourceOptions, type EntitySchema, type QueryRunner } from 'typeorm';
 import type { Log } from '../base/log.ts';
 import { migrations } from './migrations.ts';
@@ -15,10 +16,22 @@ export type Value = string | number | null;
 
 export interface Reader {
   readonly kind: 'sqlite' | 'postgres';
-  /** Rows of one statement, columns in camelCase. `?` marks a parameter on both databases. */
-  query<Row = Record<string, Value>>(sql: string, parameters?: readonly Value[]): Promise<Row[]>;
+  /**
+   * Rows of one statement, columns in camelCase. `?` marks a parameter on both databases. `prepared` is for the few that run
+   * with every message: PostgreSQL plans them once for each connection. They name their columns: what `*` stands for may
+   * change under a statement that was prepared before another process changed the schema.
+   */
+  query<Row = Record<string, Value>>(
+    sql: string,
+    parameters?: readonly Value[],
+    options?: { readonly prepared?: boolean },
+  ): Promise<Row[]>;
   /** The first row, or nothing. */
-  one<Row = Record<string, Value>>(sql: string, parameters?: readonly Value[]): Promise<Row | undefined>;
+  one<Row = Record<string, Value>>(
+    sql: string,
+    parameters?: readonly Value[],
+    options?: { readonly prepared?: boolean },
+  ): Promise<Row | undefined>;
 }
 
 export interface Tx extends Reader {
@@ -40,6 +53,12 @@ export interface Database {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** The same, but what is asked for at the same time shares one commit; one that fails, fails alone. For load. */
   grouped<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** The same for work that needs something read first: what meets in a group is read together, by the same `reading`. */
+  groupedAfter<Item, Found, T>(
+    reading: GroupReading<Item, Found>,
+    item: Item,
+    work: (tx: Tx, found: Found) => Promise<T>,
+  ): Promise<T>;
   /** Inserts rows asked for at the same time in one statement and one commit; one that fails, fails alone. For intake. */
   insertGrouped<Row extends object>(table: EntitySchema<Row>, row: Row): Promise<void>;
   /** Reads what is committed. */
@@ -50,6 +69,9 @@ export interface Database {
   listen(topic: string, hear: (text: string) => void): () => void;
   close(): Promise<void>;
 }
+
+/** Reads for all items of a group at once; each of them may change what the next one finds. */
+export type GroupReading<Item, Found> = (tx: Tx, items: readonly Item[]) => Promise<Found>;
 
 export interface DatabaseOptions {
   /** `sqlite:PATH` or `postgres://…` */
@@ -200,7 +222,9 @@ async function openPostgres(options: DatabaseOptions): Promise<Database> {
       }
     },
     notify: (topic, text) => {
-      source.query('select pg_notify($1, $2)', [topic, text]).catch(() => options.log.warn('could not notify'));
+      source
+        .query('select pg_notify($1, $2)', [topic, text])
+        .catch(() => void (closing || options.log.warn('could not notify')));
     },
     listen: wires.listen,
     close: async () => {
@@ -323,7 +347,9 @@ function assemble(engine: Engine): Database {
   return {
     kind: engine.kind,
     transaction: (work) => write(() => engine.run(work)),
-    grouped: (work) => write(() => grouped(work)),
+    grouped: (work) => write(() => grouped({ work })),
+    groupedAfter: (reading, item, work) =>
+      write(() => grouped({ reading: { read: reading as GroupReading<unknown, unknown>, item }, work: work as never })),
     insertGrouped: (table, row) => write(() => insertGrouped(table, row)),
     read: (work) => admit(() => engine.read(work)),
     notify: engine.notify,
@@ -348,20 +374,36 @@ function isOutage(error: unknown): boolean {
   );
 }
 
-interface Waiting {
-  readonly work: (tx: Tx) => Promise<unknown>;
+interface Asked<T> {
+  readonly reading?: { readonly read: GroupReading<unknown, unknown>; readonly item: unknown };
+  readonly work: (tx: Tx, found?: unknown) => Promise<T>;
+}
+
+interface Waiting extends Asked<unknown> {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Collects what arrives while a group is being written. A group in which one fails is run again one by one. */
-function createGrouping(engine: Engine): <T>(work: (tx: Tx) => Promise<T>) => Promise<T> {
+function createGrouping(engine: Engine): <T>(asked: Asked<T>) => Promise<T> {
   const waiting: Waiting[] = [];
   let writers = 0;
   const groupSize = (): number => Math.min(maxGroup, Math.max(leastGroup, Math.ceil(waiting.length / engine.writers)));
+  const runAll = async (tx: Tx, group: readonly Waiting[]): Promise<unknown[]> => {
+    const found = new Map<unknown, unknown>();
+    const results: unknown[] = [];
+    for (const { reading, work } of group) {
+      if (reading && !found.has(reading.read)) {
+        const items = group.flatMap((other) => (other.reading?.read === reading.read ? [other.reading.item] : []));
+        found.set(reading.read, await reading.read(tx, items));
+      }
+      results.push(await work(tx, found.get(reading?.read)));
+    }
+    return results;
+  };
   const alone = async (item: Waiting): Promise<void> => {
     try {
-      item.resolve(await engine.run(item.work));
+      item.resolve((await engine.run((tx) => runAll(tx, [item])))[0]);
     } catch (error) {
       item.reject(error);
     }
@@ -372,11 +414,7 @@ function createGrouping(engine: Engine): <T>(work: (tx: Tx) => Promise<T>) => Pr
     while (waiting.length > 0) {
       const group = waiting.splice(0, groupSize());
       try {
-        const results = await engine.run(async (tx) => {
-          const all: unknown[] = [];
-          for (const item of group) all.push(await item.work(tx));
-          return all;
-        });
+        const results = await engine.run((tx) => runAll(tx, group));
         group.forEach((item, index) => item.resolve(results[index]));
       } catch (error) {
         if (group.length === 1 || isOutage(error)) group.forEach((item) => item.reject(error));
@@ -385,11 +423,11 @@ function createGrouping(engine: Engine): <T>(work: (tx: Tx) => Promise<T>) => Pr
     }
     writers -= 1;
   };
-  return <T>(work: (tx: Tx) => Promise<T>) =>
+  return <T>({ work, ...asked }: Asked<T>) =>
     new Promise<T>((resolve, reject) => {
       // Whoever starts the group must not lend his surroundings (correlation id, company) to those who join it.
-      const bound = AsyncResource.bind((tx: Tx) => insideTransaction.run(true, () => work(tx)));
-      waiting.push({ work: bound, resolve: resolve as (value: unknown) => void, reject });
+      const bound = AsyncResource.bind((tx: Tx, found?: unknown) => insideTransaction.run(true, () => work(tx, found)));
+      waiting.push({ ...asked, work: bound, resolve: resolve as (value: unknown) => void, reject });
       if (writers < engine.writers) void drain();
     });
 }
@@ -505,14 +543,31 @@ function openTx(runner: QueryRunner, kind: Reader['kind'], log: Log): OpenTx {
 }
 
 function readerOf(runner: QueryRunner, kind: Reader['kind']): Reader {
-  const query: Reader['query'] = async (sql, parameters = []) => {
-    const rows: unknown = await runner.query(kind === 'postgres' ? numbered(sql) : sql, [...parameters]);
+  const query: Reader['query'] = async (sql, parameters = [], { prepared = false } = {}) => {
+    const rows: unknown =
+      kind === 'postgres' && prepared
+        ? await preparedQuery(runner, sql, parameters)
+        : await runner.query(kind === 'postgres' ? numbered(sql) : sql, [...parameters]);
     // For `update … returning` the PostgreSQL driver answers [rows, count].
     const list = Array.isArray(rows) && rows.length === 2 && Array.isArray(rows[0]) ? (rows[0] as unknown[]) : rows;
     return (Array.isArray(list) ? list : []).map((row) => camelRow(row as Record<string, unknown>)) as never[];
   };
-  return { kind, query, one: async (sql, parameters) => (await query<never>(sql, parameters))[0] };
+  return { kind, query, one: async (sql, parameters, options) => (await query<never>(sql, parameters, options))[0] };
 }
+
+/** The ORM has no way to name a statement; its connection is the driver's own. */
+async function preparedQuery(runner: QueryRunner, sql: string, parameters: readonly Value[]): Promise<unknown[]> {
+  const client = (await runner.connect()) as ClientBase;
+  let name = preparedNames.get(sql);
+  if (name === undefined) {
+    name = `inbox-${createHash('sha256').update(sql).digest('base64url').slice(0, 20)}`;
+    preparedNames.set(sql, name);
+  }
+  const { rows } = await client.query<object>({ name, text: numbered(sql), values: [...parameters] });
+  return rows;
+}
+
+const preparedNames = new Map<string, string>();
 
 const numberedStatements = new Map<string, string>();
 

@@ -570,6 +570,13 @@ function table<Row extends object>(name: string, columns: Columns<Row>): EntityS
   return new EntitySchema<Row>({ name, tableName: name, columns: Object.fromEntries(named) as Columns<Row> });
 }
 
+/** Every column of a table by its name in the database, for statements that must not say `*`. */
+export function columnsOf<Row extends object>(table: EntitySchema<Row>): string {
+  return Object.values<EntitySchemaColumnOptions | undefined>(table.options.columns)
+    .map((column) => column!.name)
+    .join(', ');
+}
+
 export const Company = table<CompanyRow>('company', {
   id,
   name: text,

@@ -1,7 +1,7 @@
 // What happens to a conversation to which notes must be written. Decides and enqueues; `write.ts` does it.
 import type { Tx } from '../db/database.ts';
 import type { MessageRow } from '../db/tables.ts';
-import type { Follower } from '../inbox/changes.ts';
+import type { Follower, Happening } from '../inbox/changes.ts';
 import type { Queue } from '../jobs/queue.ts';
 import { fingerprint, isSettled } from './load.ts';
 import { writeNote } from './write.ts';
@@ -14,55 +14,80 @@ export interface FollowDeps {
 }
 
 export function createHistoryFollower(deps: FollowDeps): Follower {
-  const enqueue = (tx: Tx, linkId: string, delayMs: number): Promise<void> =>
+  const enqueue = (tx: Tx, linkId: string, delayMs: number, { correlationId }: Happening): Promise<void> =>
     deps.queue.enqueue(
       tx,
       writeNote,
       { linkId },
-      { lane: `note:${linkId}`, key: linkId, delayMs, maxWaitMs: deps.maxWaitMs },
+      { lane: `note:${linkId}`, key: linkId, delayMs, maxWaitMs: deps.maxWaitMs, correlationId },
     );
-  return async (tx, happening) => {
+  const followOther = async (tx: Tx, happening: Happening): Promise<void> => {
     switch (happening.kind) {
       case 'link.added':
-        return enqueue(tx, happening.link.id, 0);
+        return enqueue(tx, happening.link.id, 0, happening);
       case 'link.changed':
         // It was mended, or moved on to another record: what was left lying meanwhile is written.
-        if (happening.link.state === 'active' && happening.act) await enqueue(tx, happening.link.id, 0);
-        return;
-      case 'message.received':
-        // What was there before the channel was connected is no news for a record (C13).
-        if (happening.origin === 'imported') return;
-        for (const id of await makeDue(tx, happening.message)) await enqueue(tx, id, deps.debounceMs);
-        return;
-      case 'message.queued':
-        await makeDue(tx, happening.message);
+        if (happening.link.state === 'active' && happening.act) await enqueue(tx, happening.link.id, 0, happening);
         return;
       case 'message.changed':
         if (!isSettled(happening.message)) return;
-        for (const id of await touchedBy(tx, happening.message)) await enqueue(tx, id, deps.debounceMs);
+        for (const id of await touchedBy(tx, happening.message)) await enqueue(tx, id, deps.debounceMs, happening);
         return;
       case 'message.removed':
-        for (const id of await withdraw(tx, happening.messageId)) await enqueue(tx, id, deps.debounceMs);
+        for (const id of await withdraw(tx, happening.messageId)) await enqueue(tx, id, deps.debounceMs, happening);
         return;
       default:
         return;
     }
   };
+  return async (tx, happenings) => {
+    let fresh: NewMessage[] = [];
+    const makeDue = async (): Promise<void> => {
+      const links = await makeAllDue(tx, fresh);
+      fresh = [];
+      for (const [id, happening] of links) await enqueue(tx, id, deps.debounceMs, happening);
+    };
+    for (const happening of happenings) {
+      if (happening.kind === 'message.received' || happening.kind === 'message.queued') {
+        // What was there before the channel was connected is no news for a record (C13).
+        if (happening.kind === 'message.received' && happening.origin === 'imported') continue;
+        fresh.push(happening);
+      } else {
+        await makeDue();
+        await followOther(tx, happening);
+      }
+    }
+    await makeDue();
+  };
 }
 
-/** Says that the message belongs into the notes of each link of its conversation; answers those that can be written to. */
-async function makeDue(tx: Tx, message: MessageRow): Promise<string[]> {
-  const links = await tx.query<{ id: string; state: string }>(
-    'update link set history_complete = 0 where conversation_id = ? and removed_at is null returning id, state',
-    [message.conversationId],
+type NewMessage = Extract<Happening, { kind: 'message.received' | 'message.queued' }>;
+
+/**
+ * Says that messages belong into the notes of each link of their conversations; answers the links to write to now, each with
+ * what happened last there. What we send is written when it has left.
+ */
+async function makeAllDue(tx: Tx, fresh: readonly NewMessage[]): Promise<Map<string, Happening>> {
+  const writable = new Map<string, Happening>();
+  if (fresh.length === 0) return writable;
+  const conversationIds = [...new Set(fresh.map(({ message }) => message.conversationId))].sort();
+  const links = await tx.query<{ id: string; state: string; conversationId: string }>(
+    `update link set history_complete = 0
+     where conversation_id in (${conversationIds.map(() => '?').join(', ')}) and removed_at is null
+     returning id, state, conversation_id`,
+    conversationIds,
   );
-  for (const { id } of links) {
-    await tx.query(
-      `insert into noted_message (link_id, message_id, note_id, confirmed) values (?, ?, '', 0) on conflict do nothing`,
-      [id, message.id],
-    );
+  for (const happening of fresh) {
+    const { message } = happening;
+    for (const { id, state } of links.filter((link) => link.conversationId === message.conversationId)) {
+      await tx.query(
+        `insert into noted_message (link_id, message_id, note_id, confirmed) values (?, ?, '', 0) on conflict do nothing`,
+        [id, message.id],
+      );
+      if (happening.kind === 'message.received' && state === 'active') writable.set(id, happening);
+    }
   }
-  return links.flatMap(({ id, state }) => (state === 'active' ? [id] : []));
+  return writable;
 }
 
 /** Links in whose notes this message is still to be written, or looks different now. */

@@ -1,6 +1,7 @@
 // The log of what happens: numbers each change without gaps, runs what follows from it, wakes the streams.
 import { timeText, type Clock } from '../base/clock.ts';
 import { newId } from '../base/ids.ts';
+import { correlationId } from '../base/log.ts';
 import type { Database, Tx } from '../db/database.ts';
 import {
   Change as ChangeTable,
@@ -25,8 +26,11 @@ export const theApp: Actor = { kind: 'app', id: null, name: '' };
  */
 export type MessageOrigin = 'webhook' | 'reconciled' | 'imported';
 
-/** Something that happened. `conversation` and `message` are as they are after it. */
-export type Happening =
+/**
+ * Something that happened. `conversation` and `message` are as they are after it. The correlation id is that of the webhook
+ * or request behind it: what follows from several happenings is decided together, each with its own.
+ */
+export type Happening = { readonly correlationId?: string } & (
   | {
       readonly kind: 'message.received';
       readonly conversation: ConversationRow;
@@ -97,7 +101,8 @@ export type Happening =
       readonly ownerId: string;
       readonly what: 'reconnect' | 'share';
       readonly by: Actor;
-    };
+    }
+);
 
 /** What a user or the contact did to a conversation, as its timeline tells it (V10). */
 export type ConversationAct = 'started' | 'assigned' | 'unassigned' | 'closed' | 'opened' | 'reopened' | 'send_failed';
@@ -105,8 +110,12 @@ export type ConversationAct = 'started' | 'assigned' | 'unassigned' | 'closed' |
 /** What becomes of a link: its record is gone; it follows to another record; somebody mended it (L6). */
 export type LinkAct = 'link_broken' | 'link_moved' | 'link_mended';
 
-/** Draws consequences inside the same transaction; it only decides and enqueues. */
-export type Follower = (tx: Tx, happening: Happening) => Promise<void>;
+/**
+ * Draws consequences inside the same transaction; it only decides and enqueues. It hears all that happened in the
+ * transaction together, in order, just before the commit: under load that is many messages, and what it asks the database
+ * for them it can ask once.
+ */
+export type Follower = (tx: Tx, happenings: readonly Happening[]) => Promise<void>;
 
 export interface Changes {
   /** The one way to say that something happened. */
@@ -144,14 +153,20 @@ export function createChanges(deps: { db: Database; clock: Clock; followers: rea
   deps.db.listen(topic, wake);
   const pending = new WeakMap<Tx, Map<string, Entry>>();
 
+  const unfollowed = new WeakMap<Tx, Happening[]>();
+
+  /** What followers make happen in turn is followed too. */
+  const follow = async (tx: Tx): Promise<void> => {
+    const happenings = unfollowed.get(tx)!;
+    unfollowed.delete(tx);
+    for (const follower of deps.followers) await follower(tx, happenings);
+    // Last of all, so that the lock on the company's counter is short and number order is commit order.
+    tx.beforeCommit('number changes', writeNumbers);
+  };
+
   const collect = (tx: Tx, entries: readonly Entry[]): void => {
-    let known = pending.get(tx);
-    if (!known) {
-      known = new Map();
-      pending.set(tx, known);
-      // Last of all, so that the lock on the company's counter is short and number order is commit order.
-      tx.beforeCommit('number changes', (last) => writeNumbers(last, [...known!.values()]));
-    }
+    const known = pending.get(tx) ?? new Map<string, Entry>();
+    pending.set(tx, known);
     for (const entry of entries) {
       const key = `${entry.kind} ${entry.conversationId} ${entry.subjectId}`;
       known.delete(key);
@@ -159,7 +174,9 @@ export function createChanges(deps: { db: Database; clock: Clock; followers: rea
     }
   };
 
-  const writeNumbers = async (tx: Tx, entries: readonly Entry[]): Promise<void> => {
+  const writeNumbers = async (tx: Tx): Promise<void> => {
+    const entries = [...(pending.get(tx)?.values() ?? [])];
+    pending.delete(tx);
     const now = timeText(deps.clock);
     // Always in the same order, so that two groups never wait for each other's companies.
     for (const companyId of [...new Set(entries.map((entry) => entry.companyId))].sort()) {
@@ -196,10 +213,15 @@ export function createChanges(deps: { db: Database; clock: Clock; followers: rea
 
   return {
     record: async (tx, happening) => {
+      const correlation = correlationId();
+      const kept = correlation === undefined ? happening : { ...happening, correlationId: correlation };
+      const waiting = unfollowed.get(tx);
+      if (waiting) waiting.push(kept);
+      else unfollowed.set(tx, [kept]);
+      tx.beforeCommit('follow', follow);
       collect(tx, entriesOf(happening));
       const told = timelineOf(happening);
       if (told) await remember(tx, told);
-      for (const follow of deps.followers) await follow(tx, happening);
     },
     remember,
     onChange: (companyId, hear) => {

@@ -44,7 +44,7 @@ export const importHistory = defineTask(
         const next = { channelId, cursor: page.next };
         await deps.queue.enqueue(tx, importHistory, next, { key: channelId, delayMs: pauseMs });
       }
-      await job.done(tx);
+      job.done(tx);
     });
   },
 );

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { timeText } from '../base/clock.ts';
 import type { InboundEvent, ProviderName } from '../channels/provider.ts';
 import type { Tx } from '../db/database.ts';
-import { Job, type ChannelRow } from '../db/tables.ts';
+import { Channel, Job, columnsOf, type ChannelRow } from '../db/tables.ts';
 import { defineBatchTask } from '../jobs/queue.ts';
 import { newId } from '../base/ids.ts';
 import { cleanTexts } from './clean-text.ts';
@@ -62,7 +62,7 @@ export const ingest = defineBatchTask('ingest', webhookShape, async (deps: Inbox
           deps.metrics.ignoredEvents.inc({ provider, reason: event.reason });
         }
       }
-      await item.job.done(tx);
+      item.job.done(tx);
     }
     await deps.queue.enqueueAll(tx, receiveMessage, messages);
     await deps.queue.enqueueAll(tx, applyStatus, statuses);
@@ -88,8 +88,9 @@ export function findChannel(
   address: string,
 ): Promise<ChannelRow | undefined> {
   return reader.one<ChannelRow>(
-    `select * from channel where provider = ? and account = ? and address = ? and state <> 'disconnected'`,
+    `select ${columnsOf(Channel)} from channel where provider = ? and account = ? and address = ? and state <> 'disconnected'`,
     [provider, account, address],
+    { prepared: true },
   );
 }
 

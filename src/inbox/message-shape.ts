@@ -57,11 +57,23 @@ export async function readMessage(
   viewer: Viewer,
   id: string,
 ): Promise<Message | undefined> {
-  const rows = await reader.query<MessageRow>('select * from message where id = ? and company_id = ?', [
-    id,
-    viewer.companyId,
-  ]);
-  return (await messageShapes(reader, deps, viewer, rows))[0];
+  return (await readMessages(reader, deps, viewer, [id])).get(id);
+}
+
+/** Messages by their ids; whether the viewer may see their conversations is for the caller to ask. */
+export async function readMessages(
+  reader: Reader,
+  deps: MessageDeps,
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<Map<string, Message>> {
+  if (ids.length === 0) return new Map();
+  const rows = await reader.query<MessageRow>(
+    `select * from message where id in (${ids.map(() => '?').join(', ')}) and company_id = ?`,
+    [...ids, viewer.companyId],
+  );
+  const shapes = await messageShapes(reader, deps, viewer, rows);
+  return new Map(shapes.map((shape) => [shape.id, shape]));
 }
 
 async function messageShapes(
@@ -141,16 +153,21 @@ function attachmentShape(deps: MessageDeps, row: AttachmentRow): Message['attach
 }
 
 async function quotedMessages(reader: Reader, rows: readonly MessageRow[]): Promise<MessageRow[]> {
-  const ids = rows.flatMap((row) => (row.replyToProviderId === null ? [] : [row.replyToProviderId]));
-  if (ids.length === 0) return [];
+  const answers = rows.filter((row) => row.replyToProviderId !== null);
+  if (answers.length === 0) return [];
+  const conversationIds = [...new Set(answers.map((row) => row.conversationId))];
+  const ids = [...new Set(answers.map((row) => row.replyToProviderId))];
   return reader.query<MessageRow>(
-    `select * from message where conversation_id = ? and provider_message_id in (${ids.map(() => '?').join(', ')})`,
-    [rows[0]!.conversationId, ...ids],
+    `select * from message where conversation_id in (${conversationIds.map(() => '?').join(', ')})
+       and provider_message_id in (${ids.map(() => '?').join(', ')})`,
+    [...conversationIds, ...ids],
   );
 }
 
 function quotedBy(viewer: Viewer, row: MessageRow, quoted: readonly MessageRow[]): Message['replyTo'] {
   if (row.replyToProviderId === null) return null;
-  const found = quoted.find((message) => message.providerMessageId === row.replyToProviderId);
+  const found = quoted.find(
+    (message) => message.conversationId === row.conversationId && message.providerMessageId === row.replyToProviderId,
+  );
   return found ? { id: found.id, preview: previewOf(viewer.language, found.kind, found.text) } : null;
 }

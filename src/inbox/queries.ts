@@ -56,23 +56,8 @@ export async function listConversations(
   filter: PlaceFilter,
 ): Promise<{ data: Conversation[]; nextCursor: string | null }> {
   const { ids, nextCursor } = await pageOfPlaces(reader, viewer, filter, deps.now());
-  if (ids.length === 0) return { data: [], nextCursor };
-  const visible = visibleChannel(viewer);
-  const rows = await reader.query<ListRow>(
-    `select ${listColumns} from ${listTables}
-     where cv.id in (${ids.map(() => '?').join(', ')}) and cv.company_id = ? and cv.deleted_at is null and ${visible.sql}`,
-    [viewer.userId, ...ids, viewer.companyId, ...visible.parameters],
-  );
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return {
-    data: await conversationShapes(
-      reader,
-      deps,
-      viewer,
-      ids.flatMap((id) => byId.get(id) ?? []),
-    ),
-    nextCursor,
-  };
+  const found = await readConversations(reader, deps, viewer, ids);
+  return { data: ids.flatMap((id) => found.get(id) ?? []), nextCursor };
 }
 
 /** One conversation as this viewer sees it, or nothing when he may not. */
@@ -82,13 +67,25 @@ export async function readConversation(
   viewer: Viewer,
   id: string,
 ): Promise<Conversation | undefined> {
+  return (await readConversations(reader, deps, viewer, [id])).get(id);
+}
+
+/** Those of these conversations that this viewer may see, by id, as he sees them. */
+export async function readConversations(
+  reader: Reader,
+  deps: ReadDeps,
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<Map<string, Conversation>> {
+  if (ids.length === 0) return new Map();
   const visible = visibleChannel(viewer);
   const rows = await reader.query<ListRow>(
     `select ${listColumns} from ${listTables}
-     where cv.id = ? and cv.company_id = ? and cv.deleted_at is null and ${visible.sql}`,
-    [viewer.userId, id, viewer.companyId, ...visible.parameters],
+     where cv.id in (${ids.map(() => '?').join(', ')}) and cv.company_id = ? and cv.deleted_at is null and ${visible.sql}`,
+    [viewer.userId, ...ids, viewer.companyId, ...visible.parameters],
   );
-  return (await conversationShapes(reader, deps, viewer, rows))[0];
+  const shapes = await conversationShapes(reader, deps, viewer, rows);
+  return new Map(shapes.map((shape) => [shape.id, shape]));
 }
 
 export async function listTimeline(

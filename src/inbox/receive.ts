@@ -14,6 +14,7 @@ import {
   ContactIdentity,
   Conversation,
   Message,
+  columnsOf,
   type ChannelRow,
   type ConversationRow,
   type MessageRow,
@@ -24,7 +25,17 @@ import type { InboxDeps } from './deps.ts';
 import { fetchMedia } from './fetch-media.ts';
 import { fetchProfile } from './fetch-profile.ts';
 import { joinContacts } from './join-contacts.ts';
-import { phoneForms } from './phone-variants.ts';
+import {
+  among,
+  forget,
+  formName,
+  identityForms,
+  nameOf,
+  readSurroundings,
+  remember,
+  type KnownContact,
+  type Surroundings,
+} from './known-contacts.ts';
 import { isSameMessage } from './same-message.ts';
 import { reindexName } from './search-index.ts';
 
@@ -47,9 +58,9 @@ export const receiveMessage = defineTask(
   'receive-message',
   z.object({ channelId: z.string(), event: messageEvent, receivedAt: z.string(), origin: origin.default('webhook') }),
   async (deps: InboxDeps, received, job) => {
-    await deps.db.grouped(async (tx) => {
-      await storeMessage(deps, tx, received);
-      await job.done(tx);
+    await deps.db.groupedAfter(readSurroundings, received, async (tx, known) => {
+      await storeMessage(deps, tx, received, known);
+      job.done(tx);
     });
   },
 );
@@ -62,25 +73,26 @@ export function contactLane(channelId: string, contactAddress: string): string {
 const dayMs = 24 * 3_600_000;
 
 interface Found {
-  channel: ChannelRow;
   conversation: ConversationRow | undefined;
   contactId: string | undefined;
   contactName: string | undefined;
-  contactAddress: string | undefined;
 }
 
 async function storeMessage(
   deps: InboxDeps,
   tx: Tx,
   received: { channelId: string; event: MessageEvent; receivedAt: string; origin: MessageOrigin },
+  known: Surroundings,
 ): Promise<void> {
   const { channelId, event, receivedAt } = received;
-  const channel = await tx.one<ChannelRow>('select * from channel where id = ?', [channelId]);
+  const channel = known.channels.get(channelId);
   if (!channel || channel.state === 'disconnected') return;
-  if (await isKnown(tx, channel, event)) return;
+  // Seen before, or erased: a repeated or replayed webhook changes nothing (I-05, V7).
+  const messageName = `${channel.id} ${event.providerMessageId}`;
+  if (known.messages.has(messageName)) return;
   if (event.echo && (await adoptEcho(deps, tx, channel, event))) return;
 
-  const found = await findConversation(deps, tx, channel, event, received.origin);
+  const found = await findConversation(deps, tx, channel, event, { origin: received.origin, known });
   const provider = deps.provider(channel.provider);
   const createdAt = plausibleTime(event.at, receivedAt);
   const fromHistory = received.origin !== 'webhook';
@@ -99,7 +111,10 @@ async function storeMessage(
 
   const { conversation: before, isNew } = found.conversation
     ? { conversation: found.conversation, isNew: false }
-    : { conversation: await startConversation(deps, tx, found, event, createdAt, receivedAt), isNew: true };
+    : {
+        conversation: await startConversation(deps, tx, channel, found.contactId, event, { at: createdAt, receivedAt }),
+        isNew: true,
+      };
   const reopened = counts && before.status === 'closed';
   const unassigned = reopened && (await returnsUnassigned(tx, before));
   // By its id too it stands among what was there at its time: a link made since then does not take it for new.
@@ -115,7 +130,7 @@ async function storeMessage(
        reply_until = case when ? = 1 and (reply_until is null or reply_until < ?) then ? else reply_until end,
        deleted_at = null,
        updated_at = ?
-     where id = ? returning *`,
+     where id = ? returning ${columnsOf(Conversation)}`,
     [
       counts ? 1 : 0,
       unassigned ? 1 : 0,
@@ -133,8 +148,12 @@ async function storeMessage(
       receivedAt,
       before.id,
     ],
+    { prepared: true },
   );
   if (!conversation) throw new Error('the conversation vanished');
+  if (!found.contactId) remember(known, channel.id, conversation.contactId, receivedAt, event);
+  known.conversations.set(conversation.contactId, conversation);
+  known.messages.add(messageName);
 
   const message: MessageRow = {
     id: messageId,
@@ -144,7 +163,7 @@ async function storeMessage(
     direction: inbound ? 'inbound' : 'outbound',
     authorKind: inbound ? 'contact' : 'external',
     authorId: inbound ? (found.contactId ?? conversation.contactId) : null,
-    authorName: inbound ? (found.contactName ?? nameOf(event)) : event.echo.source,
+    authorName: inbound ? (found.contactName ?? nameOf(event.contact)) : event.echo.source,
     kind: event.kind,
     text: event.text,
     status: inbound ? 'received' : 'sent',
@@ -165,14 +184,18 @@ async function storeMessage(
   await tx.insert(Message, message);
   await storeAttachments(deps, tx, message, event);
   if (counts && (channel.lastInboundAt === null || channel.lastInboundAt < later(receivedAt, -60_000))) {
-    await tx.query(`update channel set last_inbound_at = ? where id = ?`, [receivedAt, channel.id]);
+    await tx.query(`update channel set last_inbound_at = ? where id in (${unlockedChannel(tx)})`, [
+      receivedAt,
+      channel.id,
+    ]);
+    channel.lastInboundAt = receivedAt;
   }
   if (isNew || before.deletedAt !== null) {
     await deps.changes.record(tx, {
       kind: 'conversation.changed',
       conversation,
       act: imported ? null : 'started',
-      by: { kind: 'contact', id: conversation.contactId, name: nameOf(event) },
+      by: { kind: 'contact', id: conversation.contactId, name: nameOf(event.contact) },
     });
   } else if (reopened) {
     await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: 'reopened', by: theApp });
@@ -183,21 +206,16 @@ async function storeMessage(
   await deps.changes.record(tx, { kind: 'message.received', conversation, message, reopened, origin: received.origin });
 }
 
+/** Whoever comes second does not wait for a whole group of messages to be stored: the first one writes the same. */
+function unlockedChannel({ kind }: Tx): string {
+  return `select id from channel where id = ? ${kind === 'postgres' ? 'for update skip locked' : ''}`;
+}
+
 /** Whether its assignee is away and the company wants such a conversation to be anybody's again (V6). */
 async function returnsUnassigned(tx: Tx, { companyId, assigneeId }: ConversationRow): Promise<boolean> {
   if (assigneeId === null) return false;
   const { returnToUnassignedWhenAway } = await readSettings(tx, companyId);
   return returnToUnassignedWhenAway && !(await isAssignable(tx, companyId, assigneeId));
-}
-
-/** Seen before, or erased: a repeated or replayed webhook changes nothing (I-05, V7). */
-async function isKnown(tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<boolean> {
-  const known = await tx.one(
-    `select 1 from message where channel_id = ? and provider_message_id = ?
-     union all select 1 from erased_message where channel_id = ? and provider_message_hash = ?`,
-    [channel.id, event.providerMessageId, channel.id, sha256(event.providerMessageId)],
-  );
-  return known !== undefined;
 }
 
 /** An echo of a message of ours that overtook the answer to its send: it gives that message its provider's id (C10). */
@@ -259,76 +277,63 @@ async function findConversation(
   tx: Tx,
   channel: ChannelRow,
   event: MessageEvent,
-  origin: MessageOrigin,
+  { origin, known }: { origin: MessageOrigin; known: Surroundings },
 ): Promise<Found> {
-  let contacts = await knownContacts(tx, channel, event);
-  if (contacts.length === 0 && tx.kind === 'postgres') {
-    // Whoever makes a contact of this channel makes it alone: its identities may come in two lanes at once (C12).
-    await tx.query('select pg_advisory_xact_lock(7210003, hashtext(?))', [channel.id]);
-    contacts = await knownContacts(tx, channel, event);
-  }
-  const [contact, ...others] = contacts;
-  if (!contact)
-    return {
-      channel,
-      conversation: undefined,
-      contactId: undefined,
-      contactName: undefined,
-      contactAddress: undefined,
-    };
-  for (const other of others) await joinContacts(deps, tx, channel, { from: other.contactId, into: contact.contactId });
-  await storeIdentities(tx, channel, contact.contactId, event);
+  const [contact, ...others] = await contactsOf(tx, channel, event, known);
+  if (!contact) return { conversation: undefined, contactId: undefined, contactName: undefined };
+  const isMissing = ({ type, value }: { type: string; value: string }): boolean =>
+    !contact.identities.some((identity) => identity.type === type && identity.value === value);
+  const name = event.echo ? null : event.contact.name;
   // What was said before the channel was connected tells nothing new.
-  if (origin !== 'imported') {
-    await learn(tx, contact, event);
-    await refreshProfile(deps, tx, channel, contact, event);
+  const learns =
+    origin !== 'imported' &&
+    !event.echo &&
+    ((name && name !== contact.name) || event.contact.address !== contact.address);
+  if (others.length > 0 || learns || event.contact.identities.some(isMissing)) {
+    for (const { contactId } of others) {
+      await joinContacts(deps, tx, channel, { from: contactId, into: contact.contactId });
+    }
+    await storeIdentities(tx, channel, contact.contactId, event);
+    if (learns) await learn(tx, contact, event);
+    forget(known);
   }
-  const conversation = await tx.one<ConversationRow>(
-    'select * from conversation where channel_id = ? and contact_id = ?',
-    [channel.id, contact.contactId],
-  );
-  return {
-    channel,
-    conversation,
-    contactId: contact.contactId,
-    contactName: (event.echo ? null : event.contact.name) ?? contact.name,
-    contactAddress: contact.address,
-  };
+  if (origin !== 'imported') await refreshProfile(deps, tx, channel, contact, event);
+  const conversation =
+    known.conversations.get(contact.contactId) ??
+    (await tx.one<ConversationRow>('select * from conversation where channel_id = ? and contact_id = ?', [
+      channel.id,
+      contact.contactId,
+    ]));
+  return { conversation, contactId: contact.contactId, contactName: name ?? contact.name };
 }
 
-interface KnownContact {
-  readonly contactId: string;
-  readonly name: string;
-  readonly address: string;
-  readonly profileAt: string | null;
-}
-
-/** The oldest first: it is the one that stays when they are joined. */
-function knownContacts(tx: Tx, channel: ChannelRow, event: MessageEvent): Promise<KnownContact[]> {
-  // A number may come in another of its forms; whom we reply to is decided by the address alone.
-  const wanted = event.contact.identities.flatMap(({ type, value }) =>
-    (type === 'phone' ? phoneForms(value) : [value]).map((form) => ({ type, value: form })),
-  );
-  const where = wanted.map(() => '(i.type = ? and i.value = ?)').join(' or ');
-  return tx.query<KnownContact>(
-    `select distinct c.id as contact_id, c.name, c.address, c.profile_at, c.created_at from contact_identity i
-     join contact c on c.id = i.contact_id
-     where i.channel_id = ? and (${where}) order by c.created_at, c.id`,
-    [channel.id, ...wanted.flatMap(({ type, value }) => [type, value])],
-  );
+/** Under the lock that whoever makes a contact takes, when there seems to be none. */
+async function contactsOf(
+  tx: Tx,
+  channel: ChannelRow,
+  event: MessageEvent,
+  known: Surroundings,
+): Promise<readonly KnownContact[]> {
+  const forms = identityForms(channel.id, event);
+  const before = await among(tx, forms, known.contacts);
+  if (before.length > 0 || tx.kind === 'sqlite') return before;
+  // Its identities may come in two lanes at once (C12).
+  const locks = forms.map((form) => Number.parseInt(sha256(formName(form)).slice(0, 8), 16) | 0);
+  await tx.query('select pg_advisory_xact_lock(7210003, number) from unnest(?::int[]) as number', [
+    `{${locks.sort((left, right) => left - right).join(',')}}`,
+  ]);
+  return among(tx, forms, new Map());
 }
 
 /** Takes what an event tells anew of a known contact: another name, the address to reply to (C11). */
 async function learn(tx: Tx, contact: KnownContact, event: MessageEvent): Promise<void> {
-  const name = event.echo ? null : event.contact.name;
-  if ((name && name !== contact.name) || (!event.echo && event.contact.address !== contact.address)) {
-    await tx.query('update contact set name = ?, address = ? where id = ?', [
-      name ?? contact.name,
-      event.contact.address,
-      contact.contactId,
-    ]);
-    if (name && name !== contact.name) await reindexName(tx, contact.contactId);
-  }
+  const name = event.contact.name || contact.name;
+  await tx.query('update contact set name = ?, address = ? where id = ?', [
+    name,
+    event.contact.address,
+    contact.contactId,
+  ]);
+  if (name !== contact.name) await reindexName(tx, contact.contactId);
 }
 
 /** Names and pictures change; who had none yet may have one now. Asked for while somebody writes, and rarely. */
@@ -348,20 +353,18 @@ async function refreshProfile(
 async function startConversation(
   deps: InboxDeps,
   tx: Tx,
-  found: Found,
+  channel: ChannelRow,
+  knownContactId: string | undefined,
   event: MessageEvent,
-  at: string,
-  receivedAt: string,
+  { at, receivedAt }: { at: string; receivedAt: string },
 ): Promise<ConversationRow> {
-  const { channel } = found;
-  let { contactId } = found;
-  if (!contactId) {
-    contactId = newId();
+  const contactId = knownContactId ?? newId();
+  if (!knownContactId) {
     await tx.insert(Contact, {
       id: contactId,
       companyId: channel.companyId,
       channelId: channel.id,
-      name: nameOf(event),
+      name: nameOf(event.contact),
       address: event.contact.address,
       avatarMediaKey: null,
       profileAt: null,
@@ -427,8 +430,4 @@ async function storeAttachments(deps: InboxDeps, tx: Tx, message: MessageRow, ev
 function plausibleTime(at: string | null, receivedAt: string): string {
   if (at === null || at < '2010' || at > later(receivedAt, 300_000)) return receivedAt;
   return at;
-}
-
-function nameOf(event: MessageEvent): string {
-  return event.contact.name?.trim() || event.contact.address.replace(/^whatsapp:/, '');
 }

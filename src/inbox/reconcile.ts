@@ -71,7 +71,7 @@ export const reconcileChannel = defineTask(
           const next = { channelId, page: { cursor: found.next, begunAt, since } };
           await deps.queue.enqueue(tx, reconcileChannel, next, { key: channelId, delayMs: pauseMs });
         }
-        await job.done(tx);
+        job.done(tx);
       });
       return undefined;
     } catch (error) {

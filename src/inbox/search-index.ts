@@ -5,7 +5,7 @@
 // costs nothing here, and the index holds nobody's words.
 import type { Tx } from '../db/database.ts';
 import type { ContactRow, ConversationRow, MessageRow } from '../db/tables.ts';
-import type { Follower } from './changes.ts';
+import type { Follower, Happening } from './changes.ts';
 
 /** A form in which what differs only by capitals or by how accents are encoded is the same. */
 export function fold(text: string): string {
@@ -59,11 +59,22 @@ function tokenOf(companyId: string, gram: string): string {
 }
 
 /** Follows every message and every conversation that begins or is erased. */
-export const followSearch: Follower = async (tx, happening) => {
+export const followSearch: Follower = async (tx, happenings) => {
+  let fresh: IndexedMessage[] = [];
+  for (const happening of happenings) {
+    if (happening.kind === 'message.received' || happening.kind === 'message.queued') {
+      fresh.push(happening.message);
+      continue;
+    }
+    await indexMessages(tx, fresh);
+    fresh = [];
+    await followOther(tx, happening);
+  }
+  await indexMessages(tx, fresh);
+};
+
+async function followOther(tx: Tx, happening: Happening): Promise<void> {
   switch (happening.kind) {
-    case 'message.received':
-    case 'message.queued':
-      return indexMessage(tx, happening.message);
     case 'message.changed':
       // A text changes by an edit, or when a contact card has been read.
       return happening.message.kind === 'contact' || happening.message.details?.includes('"edited"')
@@ -80,7 +91,7 @@ export const followSearch: Follower = async (tx, happening) => {
     default:
       return undefined;
   }
-};
+}
 
 /** Call it after a contact's name has changed. */
 export async function reindexName(tx: Tx, contactId: string): Promise<void> {
@@ -93,12 +104,13 @@ export async function reindexName(tx: Tx, contactId: string): Promise<void> {
   await indexName(tx, conversation);
 }
 
-export function indexMessage(
-  tx: Tx,
-  message: Pick<MessageRow, 'id' | 'companyId' | 'conversationId' | 'text'>,
-): Promise<void> {
-  const { companyId, conversationId, id, text } = message;
-  return add(tx, { companyId, conversationId, messageId: id }, text);
+type IndexedMessage = Pick<MessageRow, 'id' | 'companyId' | 'conversationId' | 'text'>;
+
+export function indexMessages(tx: Tx, messages: readonly IndexedMessage[]): Promise<void> {
+  return add(
+    tx,
+    messages.map(({ companyId, conversationId, id, text }) => ({ companyId, conversationId, messageId: id, text })),
+  );
 }
 
 export async function indexName(
@@ -107,12 +119,12 @@ export async function indexName(
 ): Promise<void> {
   const contact = await tx.one<ContactRow>('select * from contact where id = ?', [conversation.contactId]);
   const { companyId, id } = conversation;
-  await add(tx, { companyId, conversationId: id, messageId: ofName }, contact?.name ?? '');
+  await add(tx, [{ companyId, conversationId: id, messageId: ofName, text: contact?.name ?? '' }]);
 }
 
 async function reindexMessage(tx: Tx, message: MessageRow): Promise<void> {
   await forget(tx, message.conversationId, message.id);
-  await indexMessage(tx, message);
+  await indexMessages(tx, [message]);
 }
 
 function forget(tx: Tx, conversationId: string, messageId: string): Promise<void> {
@@ -129,28 +141,43 @@ async function moveAll(tx: Tx, from: string, into: string): Promise<void> {
   await tx.query('update search_entry set conversation_id = ? where conversation_id = ?', [into, from]);
 }
 
-async function add(
-  tx: Tx,
-  entry: { companyId: string; conversationId: string; messageId: string },
-  text: string,
-): Promise<void> {
-  const tokens = tokensOf(entry.companyId, text);
-  if (tokens.length === 0) return;
-  // A message that is sent again is known.
-  const insertEntry = `insert into search_entry (company_id, conversation_id, message_id) values (?, ?, ?)
-    on conflict (conversation_id, message_id) do nothing returning number`;
-  const values = [entry.companyId, entry.conversationId, entry.messageId];
-  if (tx.kind === 'postgres') {
-    await tx.query(
-      `with entry as (${insertEntry})
-       insert into search_index (rowid, grams) select number, array_to_tsvector(?::text[]) from entry`,
-      [...values, `{${tokens.join(',')}}`],
-    );
-  } else {
-    const stored = await tx.one<{ number: number }>(insertEntry, values);
-    if (stored)
-      await tx.query('insert into search_index (rowid, grams) values (?, ?)', [stored.number, tokens.join(' ')]);
+interface Entry {
+  readonly companyId: string;
+  readonly conversationId: string;
+  readonly messageId: string;
+  readonly text: string;
+}
+
+/** So many rows go into one statement: the databases bound how many values one may have. */
+const rowsAtOnce = 100;
+
+async function add(tx: Tx, entries: readonly Entry[]): Promise<void> {
+  const found = entries
+    .map((entry) => ({ ...entry, tokens: tokensOf(entry.companyId, entry.text) }))
+    .filter(({ tokens }) => tokens.length > 0);
+  for (let start = 0; start < found.length; start += rowsAtOnce) {
+    await addRows(tx, found.slice(start, start + rowsAtOnce));
   }
+}
+
+async function addRows(tx: Tx, entries: readonly (Entry & { readonly tokens: readonly string[] })[]): Promise<void> {
+  const tokensOfEntry = new Map(entries.map((entry) => [`${entry.conversationId} ${entry.messageId}`, entry.tokens]));
+  // A message that is sent again is known.
+  const stored = await tx.query<{ number: number; conversationId: string; messageId: string }>(
+    `insert into search_entry (company_id, conversation_id, message_id) values ${entries.map(() => '(?, ?, ?)').join(', ')}
+     on conflict (conversation_id, message_id) do nothing returning number, conversation_id, message_id`,
+    entries.flatMap(({ companyId, conversationId, messageId }) => [companyId, conversationId, messageId]),
+  );
+  if (stored.length === 0) return;
+  const isPostgres = tx.kind === 'postgres';
+  const row = isPostgres ? '(?, array_to_tsvector(?::text[]))' : '(?, ?)';
+  await tx.query(
+    `insert into search_index (rowid, grams) values ${stored.map(() => row).join(', ')}`,
+    stored.flatMap(({ number, conversationId, messageId }) => {
+      const tokens = tokensOfEntry.get(`${conversationId} ${messageId}`)!;
+      return [number, isPostgres ? `{${tokens.join(',')}}` : tokens.join(' ')];
+    }),
+  );
 }
 
 async function remove(tx: Tx, where: string, values: readonly string[]): Promise<void> {

@@ -53,7 +53,7 @@ export const sendMessage = defineTask(
       });
       await deps.db.transaction(async (tx) => {
         await recordAccepted(deps, tx, begun, accepted.providerMessageId);
-        await job.done(tx);
+        job.done(tx);
       });
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;

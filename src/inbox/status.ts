@@ -31,7 +31,7 @@ export const applyStatus = defineTask(
         event.through === null ? await ofOne(tx, channelId, event) : await ofAllThrough(tx, channelId, event);
       if (found === undefined) return false;
       for (const message of found) await moveForward(deps, tx, message, event);
-      await job.done(tx);
+      job.done(tx);
       return true;
     });
     if (applied) return undefined;

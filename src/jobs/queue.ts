@@ -17,7 +17,7 @@ export interface RunningJob {
   /** Whether a failure now would be the last one. */
   readonly lastAttempt: boolean;
   /** Ends the job inside the handler's own transaction, so that its effect and its end commit together. */
-  done(tx: Tx): Promise<void>;
+  done(tx: Tx): void;
 }
 
 export interface Task<Deps, Payload> {
@@ -70,6 +70,8 @@ export interface EnqueueOptions {
   readonly delayMs?: number;
   /** With `key`: however often it is merged, it runs no later than this after it was first enqueued. */
   readonly maxWaitMs?: number;
+  /** Where it is not that of the surroundings. */
+  readonly correlationId?: string | undefined;
 }
 
 export interface Queue {
@@ -131,7 +133,7 @@ export function createQueue(deps: { db: Database; clock: Clock }): Queue {
   };
   return {
     enqueue: async (tx, task, payload, options = {}) => {
-      const row = rowOf(task.name, payload, options, correlationId() ?? null);
+      const row = rowOf(task.name, payload, options, options.correlationId ?? correlationId() ?? null);
       tx.afterCommit(wake);
       if (options.key === undefined) return tx.insert(Job, row);
       await tx.query(
@@ -181,27 +183,34 @@ export function createQueue(deps: { db: Database; clock: Clock }): Queue {
 /**
  * Takes up to `limit` jobs that are due: those without a lane, the heads of lanes of which nobody holds anything, and as many
  * as there is room for behind these heads. Whoever takes a run of a lane works it off one by one; a head that waits for its
- * next try holds its lane, and no other. What it costs does not grow with what waits: heads come in the order of an index.
+ * next try holds its lane, and no other. What it costs does not grow with what waits: heads come in the order of an index,
+ * and what waits behind the lanes that this process is at work on (`busyLanes`) is passed over at a glance.
  */
 export async function claim(
   tx: Tx,
   owner: string,
   times: { now: string; leaseUntil: string },
   limit: number,
+  busyLanes: readonly string[] = [],
 ): Promise<JobRow[]> {
   if (tx.kind === 'postgres') await tx.query(lockAndPlan);
   const { now } = times;
+  // Asked first, and of a table in memory; measured with 2,500 jobs behind 256 lanes: 1 ms in place of 21 ms.
+  const passedOver =
+    tx.kind === 'postgres'
+      ? 'j.lane not in (select * from json_array_elements_text(?::json))'
+      : 'j.lane not in (select value from json_each(?))';
   const heads = await take(
     tx,
     owner,
     times,
     `select j.id from job j
      where j.parked_at is null and j.run_at <= ? and (j.lease_until is null or j.lease_until < ?)
-       and (j.lane is null or not exists (
+       and (j.lane is null or (${passedOver} and not exists (
          select 1 from job b where b.lane = j.lane and b.parked_at is null and b.id <> j.id
-           and (b.id < j.id or b.lease_until >= ?)))
+           and (b.id < j.id or b.lease_until >= ?))))
      order by j.run_at, j.id limit ${Math.floor(limit)}`,
-    [now, now, now],
+    [now, now, JSON.stringify(busyLanes), now],
   );
   const lanes = heads.flatMap(({ lane }) => (lane === null ? [] : [lane]));
   const room = Math.floor(limit) - heads.length;
@@ -244,13 +253,31 @@ function byAge(left: JobRow, right: JobRow): number {
   return left.id < right.id ? -1 : 1;
 }
 
-/** Deletes a finished job. Throws when its lease was lost meanwhile: another process does it now, so our effect must not commit. */
-export async function complete(tx: Tx, job: Pick<JobRow, 'id' | 'leaseOwner'>): Promise<void> {
-  const gone = await tx.query('delete from job where id = ? and lease_owner = ? returning id', [
-    job.id,
-    job.leaseOwner,
-  ]);
-  if (gone.length === 0) throw new Error('the lease of this job was lost');
+type Held = Pick<JobRow, 'id' | 'leaseOwner'>;
+const finished = new WeakMap<Tx, Held[]>();
+
+/**
+ * Deletes a finished job, together with all that finish in the same transaction. That fails when a lease was lost meanwhile:
+ * another process does the job now, so our effect must not commit.
+ */
+export function complete(tx: Tx, job: Held): void {
+  const known = finished.get(tx);
+  if (known) return void known.push(job);
+  const jobs = [job];
+  finished.set(tx, jobs);
+  tx.beforeCommit('complete jobs', async () => {
+    const owners = new Set(jobs.map(({ leaseOwner }) => leaseOwner));
+    let gone = 0;
+    for (const owner of owners) {
+      const ids = jobs.filter(({ leaseOwner }) => leaseOwner === owner).map(({ id }) => id);
+      const rows = await tx.query(
+        `delete from job where id in (${ids.map(() => '?').join(', ')}) and lease_owner = ? returning id`,
+        [...ids, owner],
+      );
+      gone += rows.length;
+    }
+    if (gone < jobs.length) throw new Error('the lease of a job was lost');
+  });
 }
 
 /** Puts a job back to be tried at `runAt`; one that waits under the same key takes its place. */

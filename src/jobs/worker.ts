@@ -94,13 +94,14 @@ export function createWorker(deps: WorkerDeps): Worker {
 
   const takeSome = async (now: string): Promise<JobRow[]> => {
     const times = { now, leaseUntil: timeText(deps.clock, leaseMs) };
+    const lanesHeld = [...new Set([...held.values()].flatMap(({ lane }) => (lane === null ? [] : [lane])))];
     const taken = await deps.db.transaction((tx) =>
-      claim(tx, owner, times, Math.min(claimLimit, maxRunning - held.size)),
+      claim(tx, owner, times, Math.min(claimLimit, maxRunning - held.size), lanesHeld),
     );
     // After a jump of the clock, or a long sleep of the machine, our own leases look like those of a dead process.
     const running = taken.filter((row) => held.has(row.id));
     if (running.length === 0) return taken;
-    const busyLanes = new Set([...held.values()].flatMap(({ lane }) => (lane === null ? [] : [lane])));
+    const busyLanes = new Set(lanesHeld);
     const isBusy = (row: JobRow): boolean => row.lane !== null && busyLanes.has(row.lane);
     const fresh = taken.filter((row) => !held.has(row.id));
     await giveBack(fresh.filter(isBusy));
@@ -158,7 +159,7 @@ export function createWorker(deps: WorkerDeps): Worker {
         const jobs = rows.map((row) => runningJob(row, () => ended.add(row)));
         await inTime(batch(rows, jobs));
         const left = rows.filter((row) => !ended.has(row));
-        await Promise.all(left.map((row) => deps.db.grouped((tx) => complete(tx, row))));
+        await Promise.all(left.map((row) => finish(row)));
         deps.metrics.jobs.inc({ task: rows[0]!.task, outcome: 'done' }, rows.length);
         return;
       } catch (error) {
@@ -192,11 +193,17 @@ export function createWorker(deps: WorkerDeps): Worker {
     id: row.id,
     attempts: row.attempts,
     lastAttempt: row.attempts >= (tasks.get(row.task)?.maxAttempts ?? 1),
-    done: async (tx) => {
-      await complete(tx, row);
+    done: (tx) => {
+      complete(tx, row);
       mark?.();
     },
   });
+
+  const finish = (row: JobRow): Promise<void> =>
+    deps.db.grouped((tx) => {
+      complete(tx, row);
+      return Promise.resolve();
+    });
 
   const runOne = (row: JobRow): Promise<boolean> =>
     withContext(
@@ -224,7 +231,7 @@ export function createWorker(deps: WorkerDeps): Worker {
             deps.log.debug({ ms, againInMs: outcome.againInMs }, 'job waits');
             return false;
           }
-          if (!completed) await deps.db.grouped((tx) => complete(tx, row));
+          if (!completed) await finish(row);
           deps.metrics.jobs.inc({ task: row.task, outcome: 'done' });
           deps.log.debug({ ms }, 'job done');
           return true;

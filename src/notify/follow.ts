@@ -29,58 +29,105 @@ interface Recipient {
 }
 
 export function createNoticeFollower(deps: NoticeFollowDeps): Follower {
-  return async (tx, happening) => {
-    const news = newsIn(happening);
-    if (news !== undefined) await raise(deps, tx, happening as NewsHappening, news);
-    await withdraw(deps, tx, happening);
-    await followTrouble(deps, tx, happening);
+  return async (tx, happenings) => {
+    let news: News[] = [];
+    for (const happening of happenings) {
+      const eventId = newsIn(happening);
+      if (eventId !== undefined) news.push({ happening: happening as NewsHappening, eventId });
+      if (mayEndNews(happening)) {
+        await raise(deps, tx, news);
+        news = [];
+        await withdraw(deps, tx, happening);
+      }
+      await followTrouble(deps, tx, happening);
+    }
+    await raise(deps, tx, news);
   };
 }
 
 type NewsHappening = Extract<Happening, { kind: 'message.received' | 'conversation.changed' }>;
 
-async function raise(deps: NoticeFollowDeps, tx: Tx, happening: NewsHappening, eventId: string): Promise<void> {
-  const { conversation } = happening;
-  const recipients = await recipientsOf(deps, tx, happening);
-  if (recipients.length === 0) return;
-  const isMessage = happening.kind === 'message.received';
+interface News {
+  readonly happening: NewsHappening;
+  readonly eventId: string;
+}
+
+async function raise(deps: NoticeFollowDeps, tx: Tx, news: readonly News[]): Promise<void> {
+  if (news.length === 0) return;
   const now = timeText(deps.clock);
-  const common = {
-    companyId: conversation.companyId,
-    conversationId: conversation.id,
-    eventId,
-    eventAt: now,
-    afterNumber: conversation.inboundCount - (isMessage ? 1 : 0),
-    byName: isMessage ? null : happening.by.name,
-  };
-  const rows = recipients.flatMap(({ userId, trigger, ways }) =>
-    ways.map((via) => ({ ...common, userId, trigger, via })),
-  );
+  const audiences = new Map<string, readonly Member[]>();
+  const notices = new Map<string, NewNotice & Pick<Happening, 'correlationId'>>();
+  for (const { happening, eventId } of news) {
+    const { conversation } = happening;
+    const known = audiences.get(conversation.channelId);
+    const audience = known ?? (await audienceOf(tx, conversation));
+    audiences.set(conversation.channelId, audience);
+    const isMessage = happening.kind === 'message.received';
+    for (const { userId, trigger, ways } of recipientsOf(deps, happening, audience)) {
+      for (const via of ways) {
+        const key = `${conversation.id} ${userId} ${via}`;
+        const earlier = notices.get(key);
+        notices.set(key, {
+          companyId: conversation.companyId,
+          conversationId: conversation.id,
+          userId,
+          trigger,
+          via,
+          eventId,
+          eventAt: now,
+          afterNumber: earlier?.afterNumber ?? conversation.inboundCount - (isMessage ? 1 : 0),
+          byName: (isMessage ? null : happening.by.name) ?? earlier?.byName ?? null,
+          ...(happening.correlationId === undefined ? {} : { correlationId: happening.correlationId }),
+        });
+      }
+    }
+  }
+  const rows = [...notices.values()];
   for (let start = 0; start < rows.length; start += 50) await putNotices(tx, rows.slice(start, start + 50));
-  await pushTo(deps, tx, conversation, usersBy('desktop', recipients));
-  for (const userId of usersBy('email', recipients)) {
-    const wait = { delayMs: deps.mailDebounceMs, maxWaitMs: deps.mailDebounceMs };
-    const { companyId } = conversation;
-    await deps.queue.enqueue(tx, mailNotices, { companyId, userId }, { key: `${companyId}:${userId}`, ...wait });
+  await pushTo(deps, tx, rowsBy('desktop', rows));
+  const mailed = new Map(rowsBy('email', rows).map((row) => [`${row.companyId}:${row.userId}`, row]));
+  for (const [key, { companyId, userId, correlationId }] of mailed) {
+    await deps.queue.enqueue(
+      tx,
+      mailNotices,
+      { companyId, userId },
+      {
+        key,
+        correlationId,
+        delayMs: deps.mailDebounceMs,
+        maxWaitMs: deps.mailDebounceMs,
+      },
+    );
   }
 }
 
-function usersBy(way: Way, recipients: readonly Recipient[]): string[] {
-  return recipients.filter(({ ways }) => ways.includes(way)).map(({ userId }) => userId);
+function rowsBy<Row extends NewNotice>(way: Way, rows: readonly Row[]): Row[] {
+  return rows.filter(({ via }) => via === way);
 }
 
-/** Everybody with the app who may see the channel (A8), with what his switches and his whereabouts leave. */
-async function recipientsOf(deps: NoticeFollowDeps, tx: Tx, happening: NewsHappening): Promise<Recipient[]> {
-  const { conversation } = happening;
-  const onlyAssignee = happening.kind === 'conversation.changed';
-  const users = await tx.query<{ id: string; notifications: string; available: number }>(
+interface Member {
+  readonly id: string;
+  readonly notifications: string;
+  readonly available: number;
+}
+
+/** Everybody with the app who may see the channel (A8). */
+function audienceOf(tx: Tx, { companyId, channelId }: ConversationRow): Promise<Member[]> {
+  return tx.query<Member>(
     `select u.id, u.notifications, u.available from app_user u
      join installation i on i.company_id = u.company_id and i.user_id = u.id
      join channel ch on ch.id = ? and (ch.visibility = 'shared' or ch.owner_id = u.id)
-     where u.company_id = ? ${onlyAssignee ? 'and u.id = ?' : ''}`,
-    [conversation.channelId, conversation.companyId, ...(onlyAssignee ? [conversation.assigneeId] : [])],
+     where u.company_id = ?`,
+    [channelId, companyId],
   );
-  return users.flatMap(({ id: userId, notifications, available }) => {
+}
+
+/** Whom of them a piece of news concerns, with what their switches and their whereabouts leave. */
+function recipientsOf(deps: NoticeFollowDeps, happening: NewsHappening, audience: readonly Member[]): Recipient[] {
+  const { conversation } = happening;
+  const onlyAssignee = happening.kind === 'conversation.changed';
+  const concerned = onlyAssignee ? audience.filter(({ id }) => id === conversation.assigneeId) : audience;
+  return concerned.flatMap(({ id: userId, notifications, available }) => {
     const trigger = onlyAssignee ? 'assigned' : messageTrigger(conversation, userId);
     const ways = waysFor(trigger, {
       switches: parseNotifications(notifications),
@@ -120,25 +167,29 @@ async function putNotices(tx: Tx, rows: readonly NewNotice[]): Promise<void> {
 async function pushTo(
   deps: NoticeFollowDeps,
   tx: Tx,
-  conversation: Pick<ConversationRow, 'id' | 'companyId'>,
-  userIds: readonly string[],
+  rows: readonly (NewNotice & Pick<Happening, 'correlationId'>)[],
 ): Promise<void> {
-  if (!deps.pushes || userIds.length === 0) return;
-  const browsers = await tx.query<{ id: string }>(
-    `select id from push_subscription where company_id = ? and user_id in (${userIds.map(() => '?').join(', ')})`,
-    [conversation.companyId, ...userIds],
+  if (!deps.pushes || rows.length === 0) return;
+  const userIds = [...new Set(rows.map(({ userId }) => userId))];
+  const browsers = await tx.query<{ id: string; companyId: string; userId: string }>(
+    `select id, company_id, user_id from push_subscription where user_id in (${userIds.map(() => '?').join(', ')})`,
+    userIds,
   );
-  for (const { id } of browsers) await refresh(deps, tx, id, conversation.id);
+  for (const { companyId, userId, conversationId, correlationId } of rows) {
+    const own = browsers.filter((browser) => browser.companyId === companyId && browser.userId === userId);
+    for (const { id } of own) await refresh(deps, tx, id, { conversationId, correlationId });
+  }
 }
 
 function refresh(
   deps: Pick<NoticeFollowDeps, 'queue'>,
   tx: Tx,
   subscriptionId: string,
-  conversationId: string,
+  { conversationId, correlationId }: { conversationId: string; correlationId?: string | undefined },
 ): Promise<void> {
   const payload = { subscriptionId, conversationId };
-  return deps.queue.enqueue(tx, refreshBrowser, payload, { key: `${subscriptionId}:${conversationId}` });
+  const key = `${subscriptionId}:${conversationId}`;
+  return deps.queue.enqueue(tx, refreshBrowser, payload, { key, correlationId });
 }
 
 /** Has every browser that shows something of a conversation look whether it still stands, and forgets what was read. */
@@ -162,7 +213,12 @@ async function withdraw(deps: NoticeFollowDeps, tx: Tx, happening: Happening): P
      where p.conversation_id = ? ${readBy === undefined ? '' : 'and s.user_id = ?'}`,
     readBy === undefined ? [conversationId] : [conversationId, readBy],
   );
-  for (const { subscriptionId } of shown) await refresh(deps, tx, subscriptionId, conversationId);
+  const { correlationId } = happening;
+  for (const { subscriptionId } of shown) await refresh(deps, tx, subscriptionId, { conversationId, correlationId });
+}
+
+function mayEndNews(happening: Happening): boolean {
+  return lookAgain(happening).conversationId !== undefined;
 }
 
 /** The conversation of which notices may have become old news, and who has read it if that is why. */

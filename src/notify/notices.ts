@@ -78,8 +78,20 @@ export async function readNoticeOf(
   user: { companyId: string; userId: string },
   conversationId: string,
 ): Promise<NoticeView | undefined> {
-  const condition = `n.conversation_id = ? and n.user_id = ? and n.company_id = ? and n.via = 'desktop'`;
-  return (await readNotices(reader, condition, [conversationId, user.userId, user.companyId]))[0];
+  return (await readNoticesOf(reader, user, [conversationId])).get(conversationId);
+}
+
+/** The same of several conversations, by their ids. */
+export async function readNoticesOf(
+  reader: Pick<Reader, 'query'>,
+  user: { companyId: string; userId: string },
+  conversationIds: readonly string[],
+): Promise<Map<string, NoticeView>> {
+  if (conversationIds.length === 0) return new Map();
+  const marks = conversationIds.map(() => '?').join(', ');
+  const condition = `n.conversation_id in (${marks}) and n.user_id = ? and n.company_id = ? and n.via = 'desktop'`;
+  const found = await readNotices(reader, condition, [...conversationIds, user.userId, user.companyId]);
+  return new Map(found.map((notice) => [notice.conversationId, notice]));
 }
 
 export interface NoticeWords {

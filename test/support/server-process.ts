@@ -34,7 +34,7 @@ export async function startServerProcess({ environment, url, under = [] }: Serve
     'the server to be ready',
     90_000,
   );
-  if (hasEnded(child)) throw new Error(`the server did not start: ${said.slice(-500)}`);
+  if (hasEnded(child)) throw new Error(`the server did not start: ${said.slice(-2_000)}`);
   return {
     kill: () => end(child, 'SIGKILL').then(() => undefined),
     stop: () => end(child, 'SIGTERM'),
