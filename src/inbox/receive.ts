@@ -89,7 +89,10 @@ async function storeMessage(
   if (!channel || channel.state === 'disconnected') return;
   // Seen before, or erased: a repeated or replayed webhook changes nothing (I-05, V7).
   const messageName = `${channel.id} ${event.providerMessageId}`;
-  if (known.messages.has(messageName)) return;
+  if (known.messages.has(messageName)) {
+    if (received.origin === 'webhook' && !event.echo) await nameTheNameless(deps, tx, channel, event, known);
+    return;
+  }
   if (event.echo && (await adoptEcho(deps, tx, channel, event))) return;
 
   const found = await findConversation(deps, tx, channel, event, { origin: received.origin, known });
@@ -305,6 +308,28 @@ async function findConversation(
       contact.contactId,
     ]));
   return { conversation, contactId: contact.contactId, contactName: name ?? contact.name };
+}
+
+/** A history may have been quicker than the webhook, and knows no names: who has none yet gets the one that the webhook tells. */
+async function nameTheNameless(
+  deps: InboxDeps,
+  tx: Tx,
+  channel: ChannelRow,
+  event: MessageEvent,
+  known: Surroundings,
+): Promise<void> {
+  if (!event.contact.name?.trim()) return;
+  const [contact] = await among(tx, identityForms(channel.id, event), known.contacts);
+  if (!contact || contact.name !== nameOf({ ...event.contact, name: null })) return;
+  await learn(tx, contact, event);
+  forget(known);
+  const conversation = await tx.one<ConversationRow>(
+    'select * from conversation where contact_id = ? and deleted_at is null',
+    [contact.contactId],
+  );
+  if (conversation) {
+    await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: null, by: theApp });
+  }
 }
 
 /** Under the lock that whoever makes a contact takes, when there seems to be none. */
