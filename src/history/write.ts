@@ -349,7 +349,9 @@ async function remember(
 /** Everything that belongs into this link's notes stands in one (H9). */
 async function completeLink(deps: HistoryDeps, tx: Tx, loaded: LoadedLink): Promise<void> {
   // The link is held first: a message that is stored in this moment is either seen here, or takes the word back after us.
-  await tx.query('update link set checked_at = checked_at where id = ?', [loaded.link.id]);
+  // By a lock alone, on SQLite by being the one writer: a row that is written twice in one transaction has its reference to
+  // the conversation checked again, and whoever links at this moment holds that and waits for us.
+  if (tx.kind === 'postgres') await tx.query('select 1 from link where id = ? for no key update', [loaded.link.id]);
   // What arrived since we looked has its own job in this lane.
   if (!(await isComplete(tx, loaded.link.id))) return;
   const link = await tx.one<LinkRow>(

@@ -30,9 +30,12 @@ export async function conversationFor(
   return row;
 }
 
-/** The same, held until the transaction ends: what is decided on it stays true. On SQLite there is one writer anyway. */
+/**
+ * The same, held until the transaction ends: what is decided on it stays true. On SQLite there is one writer anyway. Who only
+ * refers to it (a link that is written, a message that is stored) does not wait: he may hold what we are about to ask for.
+ */
 export async function lockedConversationFor(tx: Tx, viewer: Viewer, id: string): Promise<ConversationRow> {
-  if (tx.kind === 'postgres') await tx.query('select 1 from conversation where id = ? for update', [id]);
+  if (tx.kind === 'postgres') await tx.query('select 1 from conversation where id = ? for no key update', [id]);
   return conversationFor(tx, viewer, id);
 }
 

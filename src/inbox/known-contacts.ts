@@ -161,7 +161,7 @@ async function readConversationsOf(tx: Tx, contacts: readonly KnownContact[]): P
   if (ids.length === 0) return new Map();
   const rows = await tx.query<ConversationRow>(
     `select * from conversation where contact_id in (${ids.map(() => '?').join(', ')}) order by id
-     ${tx.kind === 'postgres' ? 'for update' : ''}`,
+     ${tx.kind === 'postgres' ? 'for no key update' : ''}`,
     ids,
   );
   return new Map(rows.map((row) => [row.contactId, row]));
