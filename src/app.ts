@@ -21,6 +21,7 @@ import { openDatabase, type Database, type Tx } from './db/database.ts';
 import { checkNote } from './history/check-note.ts';
 import { createHistoryFollower } from './history/follow.ts';
 import { writeNote, type HistoryDeps } from './history/write.ts';
+import { autoLink, createAutoLinkFollower } from './inbox/auto-link.ts';
 import { createChanges } from './inbox/changes.ts';
 import { disconnectAll, type ConnectDeps } from './inbox/connect.ts';
 import type { InboxDeps } from './inbox/deps.ts';
@@ -128,6 +129,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     createHistoryFollower({ queue, debounceMs: config.noteDebounceMs, maxWaitMs: config.noteMaxWaitMs }),
     createNoticeFollower(noticing),
     createBridgeFollower({ queue, clock, channelsApi }),
+    createAutoLinkFollower({ queue, clock }),
   ];
   const changes = createChanges({ db, clock, followers });
 
@@ -255,6 +257,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(writeNote, history),
       bindTask(checkNote, history),
       bindTask(followRecord, history),
+      bindTask(autoLink, { ...inbox, pipedriveFor: history.pipedriveFor, grants: history.grants }),
       bindTask(keepWebhooks, watch),
       bindTask(pollRecords, watch),
       bindTask(syncBridge, bridge),

@@ -42,6 +42,7 @@ async function joinConversations(deps: InboxDeps, tx: Tx, from: ConversationRow,
   for (const table of ['timeline_entry', 'record_request']) {
     await tx.query(`update ${table} set conversation_id = ? where conversation_id = ?`, [into.id, from.id]);
   }
+  await joinAutoLinks(tx, from.id, into.id);
   const inboundCount = await numberInbound(tx, into.id);
   await writeReadMarks(tx, into, read);
   await tx.query('delete from read_mark where conversation_id = ?', [from.id]);
@@ -93,6 +94,17 @@ async function moveLinks(deps: InboxDeps, tx: Tx, from: ConversationRow, into: C
     await deps.changes.record(tx, { kind: 'link.removed', conversation: from, link, by: theApp });
   }
   await tx.query('update link set conversation_id = ? where conversation_id = ?', [into.id, from.id]);
+}
+
+/** That one of them was looked at counts for both; what was still wanted of the one that goes is wanted no more. */
+async function joinAutoLinks(tx: Tx, fromId: string, intoId: string): Promise<void> {
+  await tx.query(
+    `insert into auto_link (conversation_id, company_id, outcome, tried_at)
+     select ?, company_id, case when outcome = 'wanted' then 'none' else outcome end, tried_at
+     from auto_link where conversation_id = ? on conflict do nothing`,
+    [intoId, fromId],
+  );
+  await tx.query('delete from auto_link where conversation_id = ?', [fromId]);
 }
 
 interface Reading {

@@ -36,7 +36,9 @@ export const followRecord = defineTask(
     );
     if (!link) return undefined;
     try {
-      return await withSomebody(deps, link, (client) => follow(deps, client, link, { mergedTo, since }));
+      return await withSomebody(deps, link.companyId, [link.createdBy], (client) =>
+        follow(deps, client, link, { mergedTo, since }),
+      );
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       if (error.reason === 'forbidden') {
@@ -48,14 +50,15 @@ export const followRecord = defineTask(
   },
 );
 
-/** Runs it with the access of the first user for whom it works. */
-async function withSomebody<T>(
-  deps: FollowDeps,
-  link: LinkRow,
+/** Runs it with the access of the first user for whom it works, the preferred ones first. */
+export async function withSomebody<T>(
+  deps: Pick<FollowDeps, 'grants' | 'pipedriveFor'>,
+  companyId: string,
+  preferred: readonly (string | null)[],
   work: (client: PipedriveClient) => Promise<T>,
 ): Promise<T> {
   let last: unknown = new UpstreamError('pipedrive', 'reconnect', { reason: 'no_grant' });
-  for (const grant of await deps.grants(link.companyId, [link.createdBy])) {
+  for (const grant of await deps.grants(companyId, preferred)) {
     try {
       return await work(deps.pipedriveFor(grant));
     } catch (error) {

@@ -23,6 +23,8 @@ import {
   type NewRecord,
   type RecordType,
 } from '../pipedrive/records.ts';
+import { automaticDemand } from './auto-demand.ts';
+import type { Actor } from './changes.ts';
 import { actorOf, conversationFor, lockedConversationFor } from './conversation.ts';
 import { createOnce } from './create-once.ts';
 import type { InboxDeps } from './deps.ts';
@@ -31,6 +33,8 @@ export interface LinkDeps extends InboxDeps {
   /** The acting user's own access: ownership and permissions stay Pipedrive's own (L2). */
   readonly pipedriveFor: (user: { companyId: string; userId: string }) => PipedriveClient;
 }
+
+type StoreDeps = Pick<InboxDeps, 'clock' | 'changes'>;
 
 export interface Failed {
   readonly type: RecordType;
@@ -53,7 +57,7 @@ export async function linkRecord(
   const record = await readRecord(deps.pipedriveFor(viewer), input.type, input.recordId);
   if (record.state === 'gone') throw new UserError('record_not_found', { type: input.type });
   return deps.db.transaction((tx) =>
-    storeLink(deps, tx, viewer, { ...input, title: record.title, details: record.details }),
+    storeLink(deps, tx, linkerOf(viewer), { ...input, title: record.title, details: record.details }),
   );
 }
 
@@ -135,7 +139,8 @@ async function personFor(
     const created = await createOnce(deps, client, {
       companyId: viewer.companyId,
       conversationId: conversation.id,
-      key,
+      // The app itself may be making this contact's person in this very moment: then that is the one.
+      key: (await automaticDemand(deps, conversation)) ?? key,
       type: 'person',
       title: wanted.person.name,
       personId: null,
@@ -160,9 +165,10 @@ async function wasMadeFor(deps: LinkDeps, viewer: Viewer, key: string, recordId:
   return request !== undefined;
 }
 
-async function newPersonFor(
-  deps: LinkDeps,
-  viewer: Viewer,
+/** A person as he is known here, with what the form says instead. */
+export async function newPersonFor(
+  deps: Pick<LinkDeps, 'db'>,
+  owner: { readonly userId: string },
   conversation: ConversationRow,
   given: NewPerson | undefined,
 ): Promise<{ person: NewPerson; phoneLabel: string }> {
@@ -173,7 +179,7 @@ async function newPersonFor(
       [conversation.contactId],
     );
     const channel = await reader.one<ChannelRow>('select * from channel where id = ?', [conversation.channelId]);
-    const base = { name: contact?.name ?? '', ownerId: viewer.userId, ...(phone ? { phone: phone.value } : {}) };
+    const base = { name: contact?.name ?? '', ownerId: owner.userId, ...(phone ? { phone: phone.value } : {}) };
     return {
       person: given ? { ...base, phone: undefined, ...defined(given), name: given.name } : base,
       phoneLabel: channel?.provider === 'whatsapp' ? 'WhatsApp' : 'mobile',
@@ -193,7 +199,7 @@ async function linkCreated(
   const record = await readRecord(client, type, created.recordId).catch(() => undefined);
   const details = record?.state === 'present' ? record.details : null;
   return deps.db.transaction((tx) =>
-    storeLink(deps, tx, viewer, {
+    storeLink(deps, tx, linkerOf(viewer), {
       conversationId: conversation.id,
       type,
       recordId: created.recordId,
@@ -224,14 +230,32 @@ const noteBackMs = 24 * 3_600_000;
 const noteAtLeast = 10;
 const noteAtMost = 50;
 
-async function storeLink(
-  deps: LinkDeps,
-  tx: Tx,
-  viewer: Viewer,
-  wanted: { conversationId: string; type: RecordType; recordId: string; title: string; details: object | null },
-): Promise<LinkRow> {
+/** Who links: whose access it is, who is said to have done it, and how he comes to the conversation. */
+export interface Linker {
+  readonly companyId: string;
+  readonly userId: string;
+  readonly by: Actor;
+  /** The conversation, held until the transaction ends; throws when it is not to be linked by him. */
+  readonly hold: (tx: Tx, conversationId: string) => Promise<ConversationRow>;
+}
+
+function linkerOf(viewer: Viewer): Linker {
+  const { companyId, userId } = viewer;
+  return { companyId, userId, by: actorOf(viewer), hold: (tx, id) => lockedConversationFor(tx, viewer, id) };
+}
+
+export interface WantedLink {
+  readonly conversationId: string;
+  readonly type: RecordType;
+  readonly recordId: string;
+  readonly title: string;
+  readonly details: object | null;
+}
+
+/** A step inside somebody's transaction. A link that is there already is answered as it is. */
+export async function storeLink(deps: StoreDeps, tx: Tx, linker: Linker, wanted: WantedLink): Promise<LinkRow> {
   // Held until the end: a message that arrives in this moment is either seen here, or sees the link.
-  const conversation = await lockedConversationFor(tx, viewer, wanted.conversationId);
+  const conversation = await linker.hold(tx, wanted.conversationId);
   const now = timeText(deps.clock);
   const newest = await tx.one<{ id: string | null }>('select max(id) as id from message where conversation_id = ?', [
     conversation.id,
@@ -242,14 +266,14 @@ async function storeLink(
      values (?, ?, ?, ?, ?, ?, ?, 'active', ?, 0, ?, ?, null, ?) on conflict do nothing returning *`,
     [
       newId(),
-      viewer.companyId,
+      linker.companyId,
       conversation.id,
       wanted.type,
       wanted.recordId,
       wanted.title,
       JSON.stringify(wanted.details),
       newest?.id ?? '',
-      viewer.userId,
+      linker.userId,
       now,
       now,
     ],
@@ -263,11 +287,11 @@ async function storeLink(
     throw new UserError('person_linked');
   }
   await makeLatestDue(deps, tx, inserted);
-  await deps.changes.record(tx, { kind: 'link.added', conversation, link: inserted, by: actorOf(viewer) });
+  await deps.changes.record(tx, { kind: 'link.added', conversation, link: inserted, by: linker.by });
   return inserted;
 }
 
-async function makeLatestDue(deps: LinkDeps, tx: Tx, link: LinkRow): Promise<void> {
+async function makeLatestDue(deps: StoreDeps, tx: Tx, link: LinkRow): Promise<void> {
   const latest = await tx.query<Pick<MessageRow, 'id' | 'createdAt'>>(
     `select id, created_at from message where conversation_id = ? order by created_at desc, id desc limit ${noteAtMost}`,
     [link.conversationId],

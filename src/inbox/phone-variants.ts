@@ -41,10 +41,17 @@ export function spellings(number: string): string[] {
 /** Whether a number as somebody typed it is this international one. National forms count for the number's own country. */
 export function isSamePhone(typed: string, number: string): 'same' | 'written_differently' | undefined {
   const forms = samePhone(number);
-  const parsed = parsePhoneNumberFromString(number.startsWith('+') ? number : `+${number}`);
-  const cleaned = typed.replace(/[^\d+]/g, '').replace(/^00/, '+');
-  const own =
-    parsePhoneNumberFromString(cleaned, parsed?.country)?.number.replace(/\D/g, '') ?? cleaned.replace(/\D/g, '');
-  if (!forms.includes(own)) return undefined;
+  if (!forms.includes(digitsOf(typed, number))) return undefined;
   return typed.replace(/\s/g, '') === `+${forms[0]!}` ? 'same' : 'written_differently';
+}
+
+/** Whether it is this very number, however it is spaced and prefixed, and not only one that reaches the same phone. */
+export function isVeryPhone(typed: string, number: string): boolean {
+  return digitsOf(typed, number) === samePhone(number)[0];
+}
+
+function digitsOf(typed: string, number: string): string {
+  const country = parsePhoneNumberFromString(number.startsWith('+') ? number : `+${number}`)?.country;
+  const cleaned = typed.replace(/[^\d+]/g, '').replace(/^00/, '+');
+  return (parsePhoneNumberFromString(cleaned, country)?.number ?? cleaned).replace(/\D/g, '');
 }

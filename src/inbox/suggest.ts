@@ -74,7 +74,8 @@ function rank(
   return [...found.values()].sort((left, right) => order.indexOf(left.reasonCode) - order.indexOf(right.reasonCode));
 }
 
-function sameName(left: string, right: string): boolean {
+/** Whether two names are the same to a reader: capitals and blanks do not count. */
+export function sameName(left: string, right: string): boolean {
   const plain = (name: string): string => name.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
   return plain(left) === plain(right);
 }

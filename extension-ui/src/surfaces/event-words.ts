@@ -23,7 +23,8 @@ const icons: Readonly<Record<string, IconName>> = {
 export function eventWords(entry: TimelineEntry): { icon: IconName; words: string } {
   const { details, by, kind } = entry;
   const own = kind === 'assigned' && details.assigneeId === by.id;
-  const key = own ? 'event.took' : `event.${kind}`;
+  const isByItself = by.kind === 'app' && (kind === 'linked' || kind === 'unlinked');
+  const key = own ? 'event.took' : isByItself ? `event.${kind}.app` : `event.${kind}`;
   const words = t(key, {
     name: firstName(by.name),
     assignee: typeof details.assigneeName === 'string' ? firstName(details.assigneeName) : '',

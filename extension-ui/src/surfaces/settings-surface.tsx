@@ -252,6 +252,21 @@ function CompanyOptions({ store }: { store: Store }) {
             <option value="private">{t('visibility.private')}</option>
           </select>
         </label>
+        {(['autoLinkExactMatch', 'autoCreateLead'] as const).map((option) => (
+          <div key={option} class="option">
+            <span class="two-lines">
+              <span>{t(`settings.${option}`)}</span>
+              <small>{t(`settings.${option}.body`)}</small>
+            </span>
+            <Switch
+              checked={settings[option]}
+              label={t(`settings.${option}`)}
+              hideLabel
+              disabled={!me.user.isAdmin}
+              onChange={(on) => change({ [option]: on })}
+            />
+          </div>
+        ))}
       </div>
     </section>
   );
