@@ -30,6 +30,8 @@ export function createBridgeFollower(deps: FollowDeps): Follower {
       }
       case 'conversation.deleted':
         return rememberDeletion(deps, tx, happening);
+      case 'conversation.joined':
+        return rememberJoin(deps, tx, happening);
       case 'message.received':
         return remember(deps, tx, happening, 0);
       case 'message.changed':
@@ -81,11 +83,29 @@ async function rememberDeletion(
   tx: Tx,
   { companyId, channelId, conversationId, correlationId }: Extract<Happening, { kind: 'conversation.deleted' }>,
 ): Promise<void> {
-  await tx.query('delete from bridge_pending where conversation_id = ?', [conversationId]);
+  await tx.query(`delete from bridge_pending where conversation_id = ? and what = 'message'`, [conversationId]);
   await tx.query('delete from bridge_submission where conversation_id = ?', [conversationId]);
   const deletion = { id: conversationId, companyId, channelId, conversationId };
   const kept = await keep(deps, tx, 'deletion', deletion);
   if (kept) await enqueuePush(deps, tx, deletion, { delayMs: 0, correlationId });
+}
+
+/**
+ * Pipedrive cannot join two conversations: the one that is no more is deleted there, and what it held is told anew in the one
+ * that stays. The deletion waits among what is told of that one, so that it comes first (C11).
+ */
+async function rememberJoin(
+  deps: FollowDeps,
+  tx: Tx,
+  { conversation, from, messageIds, correlationId }: Extract<Happening, { kind: 'conversation.joined' }>,
+): Promise<void> {
+  const { id: conversationId, companyId, channelId } = conversation;
+  await tx.query('delete from bridge_submission where conversation_id = ?', [from]);
+  await tx.query('update bridge_pending set conversation_id = ? where conversation_id = ?', [conversationId, from]);
+  const deletion = { id: from, companyId, channelId, conversationId };
+  if (!(await keep(deps, tx, 'deletion', deletion))) return;
+  for (const id of messageIds) await keep(deps, tx, 'message', { ...deletion, id });
+  await enqueuePush(deps, tx, deletion, { delayMs: 0, correlationId });
 }
 
 /** Nothing is kept for a channel that Pipedrive does not know: it reads the history when it gets to know it. */

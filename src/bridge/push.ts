@@ -132,7 +132,7 @@ async function tellDeletion(deps: PushDeps, pending: BridgePendingRow, registrat
 
 async function deleteAs(deps: PushDeps, grant: Grant, pending: BridgePendingRow): Promise<unknown> {
   try {
-    await removeConversation(deps.pipedriveFor(grant), pending.channelId, pending.conversationId);
+    await removeConversation(deps.pipedriveFor(grant), pending.channelId, pending.id);
     return undefined;
   } catch (error) {
     if (understand(error).verdict !== 'other_user') throw error;

@@ -37,6 +37,7 @@ export function createNoticeFollower(deps: NoticeFollowDeps): Follower {
       if (mayEndNews(happening)) {
         await raise(deps, tx, news);
         news = [];
+        if (happening.kind === 'conversation.joined') await moveNotices(tx, happening);
         await withdraw(deps, tx, happening);
       }
       await followTrouble(deps, tx, happening);
@@ -192,6 +193,23 @@ function refresh(
   return deps.queue.enqueue(tx, refreshBrowser, payload, { key, correlationId });
 }
 
+/** What was not told yet of a conversation that became part of another is told with that one: all that is unread there (C11). */
+async function moveNotices(
+  tx: Tx,
+  { conversation, from }: Extract<Happening, { kind: 'conversation.joined' }>,
+): Promise<void> {
+  await tx.query(
+    `insert into notice (company_id, user_id, conversation_id, via, trigger, event_id, event_at, after_number, by_name, state)
+     select company_id, user_id, ?, via, trigger, event_id, event_at, 0, by_name, 'pending' from notice
+     where conversation_id = ? and state = 'pending'
+     on conflict (conversation_id, user_id, company_id, via) do update set
+       trigger = excluded.trigger, event_id = excluded.event_id, event_at = excluded.event_at, state = 'pending',
+       after_number = 0, by_name = excluded.by_name`,
+    [conversation.id, from],
+  );
+  await tx.query('delete from notice where conversation_id = ?', [from]);
+}
+
 /** Has every browser that shows something of a conversation look whether it still stands, and forgets what was read. */
 async function withdraw(deps: NoticeFollowDeps, tx: Tx, happening: Happening): Promise<void> {
   const { conversationId, readBy } = lookAgain(happening);
@@ -228,6 +246,8 @@ function lookAgain(happening: Happening): { conversationId?: string; readBy?: st
       return { conversationId: happening.conversation.id, readBy: happening.userId };
     case 'conversation.deleted':
       return { conversationId: happening.conversationId };
+    case 'conversation.joined':
+      return { conversationId: happening.from };
     case 'conversation.changed':
     case 'message.queued':
       return { conversationId: happening.conversation.id };

@@ -170,6 +170,39 @@ describe.each(bothDatabases)('on %s', (database) => {
   });
 });
 
+describe.each(bothDatabases)('on %s', (database) => {
+  test('two contacts that turn out to be one are one there too, with all that was said, and are answered from there (B2, C11)', async () => {
+    const here = await bridged({ database });
+    const { number, channel } = await here.whatsapp();
+    const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+    const { twilio } = here.sandbox;
+    const phone = newNumber();
+    await twilio.customer(phone, { name: 'Lia by number', bsuid: null }).writes('first', { to: number });
+    const known = await here.rep.conversationWith('Lia by number');
+    const hidden = twilio.customer('BR.1A2B3C4D5E6F7A8B9C0D', { name: 'lia.design' });
+    await hidden.writes('second', { to: number });
+    const { id: secret } = await here.rep.conversationWith('lia.design');
+    await here.rep.sends(secret, 'to the id');
+    await until(() => shown.conversations.flatMap(({ messages }) => messages).length === 3, 'all of it there');
+
+    twilio.state.people.find(({ address }) => address === `whatsapp:${phone}`)!.userId = hidden.address;
+    const lia = twilio.customer(phone, { name: 'Lia' });
+    await lia.writes('third', { to: number });
+
+    await until(() => shown.conversations.length === 1, 'one conversation there');
+    const there = shown.conversations[0]!;
+    await until(() => there.messages.length === 4, 'all that was said');
+    expect(there.id).toBe(known.id);
+    expect(there.messages.map(({ message }) => message)).toEqual(['first', 'second', 'to the id', 'third']);
+    const sides = there.participants.map(({ id }) => id);
+    expect(there.messages.every(({ sender_id: sender }) => sides.includes(sender))).toBe(true);
+    expect(await here.inbox.write(shown, there.id, { text: 'Hello Lia' })).toMatchObject({ status: 200 });
+    await until(() => lia.inbox.some(({ body }) => body === 'Hello Lia'), 'the answer on the phone');
+    await here.settled();
+    expect(here.inbox.problems).toEqual([]);
+  });
+});
+
 test('outside the reply window a template’s words go as that template, and no others go (B3, C9)', async () => {
   const here = await bridged();
   const { number, channel } = await here.whatsapp();

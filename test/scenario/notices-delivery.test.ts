@@ -155,6 +155,38 @@ test('no mail about what was read, answered, closed or taken by another before i
   expect(left).toBeTruthy();
 });
 
+test('two contacts that turn out to be one: the notice of the one that is no more goes, and the mail tells of both (C11, N3)', async () => {
+  const here = await world(gathering);
+  await setSwitches(here.rep, all, all);
+  await setSwitches(here.admin, none, none);
+  const sara = await watch(here, here.rep);
+  const { number } = await here.whatsapp();
+  const { twilio } = here.sandbox;
+  const phone = newNumber();
+  await twilio.customer(phone, { name: 'Lia by number', bsuid: null }).writes('Is week 24 free?', { to: number });
+  const { id: stays } = await here.rep.conversationWith('Lia by number');
+  const hidden = twilio.customer('BR.1A2B3C4D5E6F7A8B9C0D', { name: 'lia.design' });
+  await hidden.writes('For three people', { to: number });
+  const { id: goes } = await here.rep.conversationWith('lia.design');
+  await until(() => sara.browser.received.length === 2, 'both notices');
+
+  twilio.state.people.find(({ address }) => address === `whatsapp:${phone}`)!.userId = hidden.address;
+  await twilio.customer(phone, { name: 'Lia' }).writes('Hello?', { to: number });
+  await here.rep.conversationWith('Lia');
+  here.clock.advance(5_000);
+  await until(() => sara.browser.received.length === 4, 'what follows on the desktop');
+  await mailsGo(here);
+
+  const later = sara.browser.received.slice(2).map(({ data }) => data as { kind: string; conversationId: string });
+  expect(later.map(({ kind, conversationId }) => [kind, conversationId]).sort()).toEqual([
+    ['notice', stays],
+    ['withdraw', goes],
+  ]);
+  expect(sara.mails().map(({ subject }) => subject)).toEqual(['3 nya meddelanden från Lia']);
+  for (const words of ['Is week 24 free?', 'For three people', 'Hello?'])
+    expect(sara.mails()[0]!.text).toContain(words);
+});
+
 test('a notice on the desktop is withdrawn when it is read, and one that still waits never shows (N3)', async () => {
   const here = await world(gathering);
   await setSwitches(here.rep, all, none);
