@@ -67,6 +67,27 @@ describe('one place for each thing', () => {
     expect(placesOf(server, pattern, allowed)).toEqual([]);
   });
 
+  test.each([
+    [
+      'Messenger’s JSON',
+      /\bmids?\b|\bis_echo\b|\bmessaging_type\b|\bquick_reply\b|\bsender_action\b|\bsubscribed_(apps|fields)\b|'HUMAN_AGENT'|\bwatermark\b|\bappsecret_proof\b|\bsticker_id\b|\bfbtrace_id\b|\berror_subcode\b|\bapp_id\b|\breply_to\b|\bpage_id\b|'hub\.|\.standby\b|\.is_echo\b/,
+      'src/channels/messenger/',
+    ],
+    [
+      'Twilio’s forms and JSON',
+      /'(MessageSid|SmsStatus|MessageStatus|ProfileName|NumMedia|WaId|ExternalUserId|ContentSid|ErrorCode)'|MediaUrl|\bcallback_url\b|\bnum_media\b|\bnext_page_uri\b/,
+      'src/channels/whatsapp/',
+    ],
+  ])('%s is known to its folder and to nobody else', (_, pattern, folder) => {
+    const outside = [...server, ...surfaces].filter(({ path }) => !path.startsWith(folder));
+
+    expect(placesOf(outside, pattern, [])).toEqual([]);
+    expect(placesOf(server, pattern, []).length).toBeGreaterThan(10);
+    // A provider is taken in by one line of the list, and by nobody past it.
+    const takers = outside.filter(({ text }) => new RegExp(`from '.*${folder.replace('src/channels', '')}`).test(text));
+    expect(takers.map(({ path }) => path)).toEqual(['src/channels/registry.ts']);
+  });
+
   test('these patterns would find what they forbid', () => {
     const bad = [{ path: 'src/inbox/bad.ts', text: 'const now = Date.now();\nawait fetch(url);\nprocess.env.HOME' }];
 
