@@ -9,6 +9,7 @@ import { theApp, type Actor } from './changes.ts';
 import type { InboxDeps } from './deps.ts';
 import { eraseContents } from './erase.ts';
 import { enqueueHint } from './hint.ts';
+import { removeMedia } from './remove-media.ts';
 
 export function actorOf(viewer: Pick<Viewer, 'userId' | 'name'>): Actor {
   return { kind: 'user', id: viewer.userId, name: viewer.name };
@@ -186,7 +187,7 @@ export function deleteConversation(deps: InboxDeps, viewer: Viewer, conversation
   });
 }
 
-/** Removes an own message that was never sent. */
+/** Removes an own message that was never sent, with its files. */
 export function removeFailedMessage(deps: InboxDeps, viewer: Viewer, messageId: string): Promise<void> {
   return deps.db.transaction(async (tx) => {
     const message = await tx.one<MessageRow>('select * from message where id = ? and company_id = ?', [
@@ -197,7 +198,12 @@ export function removeFailedMessage(deps: InboxDeps, viewer: Viewer, messageId: 
     const conversation = await conversationFor(tx, viewer, message.conversationId);
     if (message.authorId !== viewer.userId || message.direction !== 'outbound') throw new UserError('forbidden');
     if (message.status !== 'failed') throw new UserError('conflict', { status: message.status });
-    await tx.query('delete from attachment where message_id = ?', [message.id]);
+    const files = await tx.query<{ mediaKey: string | null }>(
+      'delete from attachment where message_id = ? returning media_key',
+      [message.id],
+    );
+    const keys = files.flatMap(({ mediaKey }) => (mediaKey === null ? [] : [mediaKey]));
+    if (keys.length > 0) await deps.queue.enqueue(tx, removeMedia, { keys });
     await tx.query('delete from noted_message where message_id = ? and confirmed = 0', [message.id]);
     await tx.query('delete from message where id = ?', [message.id]);
     const after = await tx.one<ConversationRow>(

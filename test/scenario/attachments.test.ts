@@ -155,6 +155,24 @@ test('a file that is not sent within a day is removed, one that was sent stays',
   expect((await rep.messages(conversation.id)).at(-1)).toMatchObject({ kind: 'image' });
 });
 
+test('who removes his failed message removes its file too, bytes and all (C7)', async () => {
+  const { here, rep, conversation, customer, keeps, posts } = await talking();
+  customer.person.hasWhatsapp = false;
+  const id = (await posts({ attachmentIds: [await keeps(pngFile())] })).body.id;
+  await until(async () => (await rep.messages(conversation.id)).at(-1)!.status === 'failed', 'the failure');
+  const media = `${here.database.folder}/media`;
+  const files = async () =>
+    (await readdir(media, { recursive: true, withFileTypes: true })).filter((at) => at.isFile());
+  expect(await files()).toHaveLength(1);
+
+  expect((await here.admin.call('DELETE', `/api/messages/${id}`)).status).toBe(403);
+  expect((await rep.call('DELETE', `/api/messages/${id}`)).status).toBe(204);
+  await here.settled();
+
+  expect(await files()).toEqual([]);
+  expect((await rep.messages(conversation.id)).map(({ direction }) => direction)).toEqual(['inbound']);
+});
+
 test('a channel says what can be sent on it', async () => {
   const { rep, channel } = await talking();
 
