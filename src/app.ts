@@ -30,8 +30,9 @@ import { fetchMedia } from './inbox/fetch-media.ts';
 import { fetchProfile } from './inbox/fetch-profile.ts';
 import { hintContact } from './inbox/hint.ts';
 import { importHistory } from './inbox/import-history.ts';
-import { ingest } from './inbox/ingest.ts';
+import { ingest, readAgain } from './inbox/ingest.ts';
 import { followRecord } from './inbox/link-follow.ts';
+import { leaveProvider } from './inbox/leave-provider.ts';
 import { keepWebhooks, pollRecords, type WatchDeps } from './inbox/link-watch.ts';
 import { createPresence } from './inbox/presence.ts';
 import type { ReadDeps } from './inbox/queries.ts';
@@ -241,6 +242,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     queue,
     tasks: [
       bindBatchTask(ingest, inbox),
+      bindTask(readAgain, inbox),
       bindTask(receiveMessage, inbox),
       bindTask(applyStatus, inbox),
       bindTask(applyReaction, inbox),
@@ -254,6 +256,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(importHistory, { ...inbox, importing: config.importing }),
       bindTask(reconcileChannels, { ...inbox, everyMs: config.reconcileIntervalMs }),
       bindTask(reconcileChannel, inbox),
+      bindTask(leaveProvider, inbox),
       bindTask(writeNote, history),
       bindTask(checkNote, history),
       bindTask(followRecord, history),

@@ -151,6 +151,7 @@ export interface UnreadableEvent {
   readonly account: string | null;
   readonly address: string | null;
   readonly reason: string;
+  /** A webhook's body that holds this event alone, for `parse` to read again. */
   readonly raw: string;
 }
 

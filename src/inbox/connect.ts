@@ -13,6 +13,7 @@ import { changeFacts, factsOf, type ChannelFacts } from './channel-state.ts';
 import { accessOf, credentialsPlace, type InboxDeps } from './deps.ts';
 import { renewPages } from './facebook-person.ts';
 import { importHistory } from './import-history.ts';
+import { enqueueLeaving, mayWorkLater } from './leave-provider.ts';
 import { checkChannel, reconcileChannel } from './reconcile.ts';
 
 export interface ConnectDeps extends InboxDeps {
@@ -398,8 +399,9 @@ export async function disconnectChannel(deps: ConnectDeps, viewer: Viewer, chann
   const channel = await deps.db.read((reader) => channelFor(reader, viewer, channelId));
   requireOwner(viewer, channel);
   if (channel.state === 'disconnected') return;
-  await unsubscribe(deps, channel);
+  const isTold = await unsubscribe(deps, channel);
   await deps.db.transaction(async (tx) => {
+    if (!isTold) await enqueueLeaving(deps, tx, channel);
     await forget(deps, tx, channel);
     await audit(deps, tx, {
       companyId: viewer.companyId,
@@ -410,9 +412,9 @@ export async function disconnectChannel(deps: ConnectDeps, viewer: Viewer, chann
   });
 }
 
-/** The last user uninstalled: nothing may be sent or fetched any more (A3). */
+/** The last user uninstalled: nothing may be sent or fetched any more, and the providers are told so behind it (A3). */
 export async function disconnectAll(
-  deps: Pick<InboxDeps, 'changes' | 'clock'>,
+  deps: Pick<InboxDeps, 'changes' | 'clock' | 'queue'>,
   tx: Tx,
   companyId: string,
 ): Promise<void> {
@@ -420,7 +422,10 @@ export async function disconnectAll(
     `select * from channel where company_id = ? and state <> 'disconnected'`,
     [companyId],
   );
-  for (const channel of channels) await forget(deps, tx, channel);
+  for (const channel of channels) {
+    await enqueueLeaving(deps, tx, channel);
+    await forget(deps, tx, channel);
+  }
 }
 
 async function forget(deps: Pick<InboxDeps, 'changes' | 'clock'>, tx: Tx, channel: ChannelRow): Promise<void> {
@@ -431,11 +436,13 @@ async function forget(deps: Pick<InboxDeps, 'changes' | 'clock'>, tx: Tx, channe
   await deps.changes.record(tx, { kind: 'channel.changed', companyId: channel.companyId, channelId: channel.id });
 }
 
-/** A provider that cannot be reached must not keep anybody from leaving. */
-async function unsubscribe(deps: ConnectDeps, channel: ChannelRow): Promise<void> {
+/** False when the provider is to be told later: that it cannot be reached must not keep anybody from leaving. */
+async function unsubscribe(deps: ConnectDeps, channel: ChannelRow): Promise<boolean> {
   try {
     await deps.provider(channel.provider).disconnect?.(accessOf(deps, channel));
+    return true;
   } catch (error) {
-    deps.log.warn({ err: error, channelId: channel.id }, 'could not unsubscribe a channel');
+    deps.log.info({ err: error, channelId: channel.id }, 'could not unsubscribe a channel');
+    return !(error instanceof UpstreamError && mayWorkLater(error));
   }
 }

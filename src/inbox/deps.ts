@@ -42,7 +42,10 @@ export interface FetchedMedia {
 }
 
 /** Opens a channel's credentials for a call to its provider. Throws when it was disconnected. */
-export function accessOf(deps: Pick<InboxDeps, 'vault'>, channel: ChannelRow): ChannelAccess {
+export function accessOf(
+  deps: Pick<InboxDeps, 'vault'>,
+  channel: Pick<ChannelRow, 'id' | 'companyId' | 'account' | 'address' | 'sealedCredentials'>,
+): ChannelAccess {
   if (channel.sealedCredentials === null) throw new Error('the channel is disconnected');
   const opened: unknown = JSON.parse(deps.vault.open(channel.sealedCredentials, credentialsPlace(channel)));
   return {

@@ -35,12 +35,47 @@ describe.each(bothDatabases)('on %s', (database) => {
          values ('00000000-0000-7000-8000-000000000001', 'no-such-task', '{}', '2026-01-01T00:00:00.000Z', 0, '2026-01-01T00:00:00.000Z')`,
       ),
     );
-    await here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' }).writes('Hello', { to: number });
+    const hannah = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+    await hannah.writes('Hello', { to: number });
     await here.settled();
+    // Two events that an older version could not read: this one can read the first of them.
+    const { params } = here.sandbox.twilio.webhooks.find(({ params: { Body } }) => Body === 'Hello')!;
+    const events = [
+      { ...params, MessageSid: `SM${'5'.repeat(32)}`, Body: 'Read later' },
+      { ...params, MessageSid: 'no' },
+    ];
+    for (const [index, event] of events.entries()) {
+      const raw = new URLSearchParams(event).toString();
+      const receivedAt = new Date(here.clock.ms()).toISOString();
+      const payload = {
+        provider: 'whatsapp',
+        reason: 'message_sid',
+        raw,
+        pathAndQuery: '/webhooks/twilio',
+        receivedAt,
+      };
+      await here.app.db.transaction((tx) =>
+        tx.query(
+          `insert into job (id, task, payload, run_at, attempts, created_at, parked_at, error)
+           values (?, 'unreadable-event', ?, ?, 0, ?, ?, 'could not read: message_sid')`,
+          [
+            `00000000-0000-7000-8000-00000000000${index + 2}`,
+            JSON.stringify(payload),
+            receivedAt,
+            receivedAt,
+            receivedAt,
+          ],
+        ),
+      );
+    }
 
     const listed = await command(here.environment, 'jobs');
     const unknown = await command(here.environment, 'jobs', 'retry', 'nothing');
     const again = await command(here.environment, 'jobs', 'retry', '--all');
+    await here.settled();
+    const left = await here.app.db.read((reader) =>
+      reader.query<{ id: string; error: string }>('select id, error from job where parked_at is not null order by id'),
+    );
     const file = join(here.database.folder, 'all.csv');
     const exported = await command(here.environment, 'export', String(here.company.id), file);
     const twice = await command(here.environment, 'export', String(here.company.id), file);
@@ -48,9 +83,15 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(listed.said).toMatch(/00000000-0000-7000-8000-000000000001 {2}no-such-task {2}parked/);
     expect(listed.said).not.toContain('Hello');
     expect(unknown).toEqual({ code: 1, said: 'No parked job has the id nothing.\n' });
-    expect(again).toEqual({ code: 0, said: '1 job runs again.\n' });
+    expect(again).toEqual({ code: 0, said: '3 jobs run again.\n' });
+    expect(left).toEqual([
+      { id: '00000000-0000-7000-8000-000000000001', error: 'Error' },
+      { id: '00000000-0000-7000-8000-000000000003', error: 'twilio refused could not read: message_sid' },
+    ]);
     expect(exported).toEqual({ code: 0, said: 'Exported.\n' });
-    expect(await readFile(file, 'utf8')).toMatch(/,Hannah,text,Hello,,received\r\n$/);
+    expect(await readFile(file, 'utf8')).toMatch(
+      /,Hannah,text,Hello,,received\r\n.*,Hannah,text,Read later,,received\r\n$/,
+    );
     expect(twice).toEqual({ code: 1, said: 'That file is there already; name a new one.\n' });
   });
 

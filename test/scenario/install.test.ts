@@ -168,8 +168,10 @@ test('only paths of our own are gone to after an installation (O-10 to O-16)', a
 
 describe.each(bothDatabases)('on %s', (database) => {
   test('uninstalling ends tokens and sessions at once; with the last user, sending; after the days of grace, the data (A3, O-19)', async () => {
-    const { url, sandbox, rep, admin, app, clock, whatsapp } = await world({ database });
+    const { url, sandbox, rep, admin, app, clock, whatsapp, messenger } = await world({ database });
     const { number } = await whatsapp();
+    const { page } = await messenger();
+    const [sender] = [...sandbox.twilio.state.senders.values()];
     await sandbox.twilio.customer(newNumber(), { name: 'Gustav Ek' }).writes('Hej', { to: number });
     await rep.conversationWith('Gustav Ek');
 
@@ -179,11 +181,15 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(await sandbox.pipedrive.uninstall(rep.pipedrive)).toBe(200);
     expect((await rep.call('GET', '/api/me')).status).toBe(401);
     expect((await admin.call('GET', '/api/me')).status).toBe(200);
+    sandbox.faults.next('meta', { method: 'DELETE' }, { kind: 'drop' });
+    sandbox.faults.next('twilio', {}, { kind: 'answer', status: 503, body: 'busy' });
     await sandbox.pipedrive.uninstall(admin.pipedrive);
     const state = await app.db.read((reader) =>
       reader.one<{ state: string; sealedCredentials: null }>('select state, sealed_credentials from channel'),
     );
     expect(state).toMatchObject({ state: 'disconnected', sealedCredentials: null });
+    // The providers hear of it too, though one is away for a moment.
+    await until(() => page.subscribedFields === null && sender!.webhook.callback_url === null, 'word to the providers');
 
     clock.advance(29 * 86_400_000);
     await installInBrowser(url, sandbox, admin.pipedrive);

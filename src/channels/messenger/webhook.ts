@@ -41,20 +41,31 @@ export function parseWebhook(appId: string, body: Buffer): InboundEvent[] {
 }
 
 function entryEvents(appId: string, entry: unknown): InboundEvent[] {
-  if (!isObject(entry)) return [unreadable(null, 'entry', JSON.stringify(entry))];
+  if (!isObject(entry)) return [unreadable(null, 'entry', bodyOf(entry))];
   const page = idOf(entry.id);
   const lists = [entry.messaging, entry.standby].filter((list) => list !== undefined);
   if (lists.length === 0) return [ignored(page ?? '', 'no_messaging')];
   return lists.flatMap((list): InboundEvent[] => {
-    if (!Array.isArray(list)) return [unreadable(page, 'messaging', JSON.stringify(entry))];
+    if (!Array.isArray(list)) return [unreadable(page, 'messaging', bodyOf(entry))];
     return list.map((event: unknown) => {
+      const raw = bodyOf({
+        id: entry.id,
+        time: entry.time,
+        [list === entry.standby ? 'standby' : 'messaging']: [event],
+      });
       try {
-        return eventOf(appId, page, entry, event);
+        const read = eventOf(appId, page, entry, event);
+        return read.type === 'unreadable' ? { ...read, raw } : read;
       } catch {
-        return unreadable(page, 'malformed', JSON.stringify(event));
+        return unreadable(page, 'malformed', raw);
       }
     });
   });
+}
+
+/** A webhook with one entry. Ids that were too long for a number stay the text they were read as. */
+function bodyOf(entry: unknown): string {
+  return JSON.stringify({ object: 'page', entry: [entry] });
 }
 
 function eventOf(appId: string, entryPage: string | null, entry: Json, event: unknown): InboundEvent {

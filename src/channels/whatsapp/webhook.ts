@@ -39,15 +39,15 @@ export function verifyWebhook(publicUrl: string, request: WebhookRequest, creden
 export function parseWebhook(request: { body: Buffer; pathAndQuery: string }): InboundEvent[] {
   const fields = fieldsOf(request.body);
   const account = fields.get('AccountSid') ?? '';
-  const raw = JSON.stringify(Object.fromEntries(fields));
   try {
     return [
       isStatus(request.pathAndQuery)
         ? statusEvent(fields, account, request.pathAndQuery)
-        : messageEvent(fields, account, raw),
+        : messageEvent(fields, account, request.body),
     ];
   } catch {
-    return [{ type: 'unreadable', account, address: fields.get('To') ?? null, reason: 'malformed', raw }];
+    const body = request.body.toString('utf8');
+    return [{ type: 'unreadable', account, address: fields.get('To') ?? null, reason: 'malformed', raw: body }];
   }
 }
 
@@ -55,12 +55,13 @@ function isStatus(pathAndQuery: string): boolean {
   return pathAndQuery.split('?')[0] === statusPath;
 }
 
-function messageEvent(fields: Map<string, string>, account: string, raw: string): InboundEvent {
+function messageEvent(fields: Map<string, string>, account: string, body: Buffer): InboundEvent {
   const address = fields.get('To') ?? '';
   const from = fields.get('From') ?? '';
   const sid = fields.get('MessageSid') ?? fields.get('SmsMessageSid') ?? '';
   if (!messageSid.test(sid) || !whatsappAddress.test(from)) {
-    return { type: 'unreadable', account, address, reason: messageSid.test(sid) ? 'sender' : 'message_sid', raw };
+    const reason = messageSid.test(sid) ? 'sender' : 'message_sid';
+    return { type: 'unreadable', account, address, reason, raw: body.toString('utf8') };
   }
   return {
     type: 'message',
@@ -74,7 +75,7 @@ function messageEvent(fields: Map<string, string>, account: string, raw: string)
     replyToProviderId: fields.get('OriginalRepliedMessageSid') ?? null,
     echo: null,
     opensWindow: true,
-    raw,
+    raw: JSON.stringify(Object.fromEntries(fields)),
   };
 }
 
