@@ -40,6 +40,7 @@ import { receiveMessage } from './inbox/receive.ts';
 import { reconcileChannel, reconcileChannels } from './inbox/reconcile.ts';
 import { followSearch } from './inbox/search-index.ts';
 import { removeMedia } from './inbox/remove-media.ts';
+import { createSendPace } from './inbox/send-pace.ts';
 import { sendMessage, settleMessage } from './inbox/send.ts';
 import { applyEdit, applyReaction } from './inbox/react.ts';
 import { applyStatus } from './inbox/status.ts';
@@ -162,6 +163,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     keepFile: (path, name) => keepFile(storage, path, name),
     mediaBytes: storage.read,
     templates: createTemplateShelf(clock),
+    sendPace: createSendPace(clock),
     removeMedia: storage.remove,
     mediaLink: links.link,
   };

@@ -38,6 +38,7 @@ async function deliverNow(state: TwilioState, account: TwilioAccount, message: T
 /** The error this message ends with, or null; media is fetched on the way. */
 async function problemOf(state: TwilioState, message: TwilioMessage): Promise<number | null> {
   if (message.to === message.from) return 63031;
+  if (isTooSoon(state, message)) return 63018;
   if (personAt(state, message.to)?.hasWhatsapp === false) return 63024;
   const template = message.contentSid === null ? undefined : state.templates.get(message.contentSid);
   const mayOpen = template?.approval.status === 'approved';
@@ -48,6 +49,19 @@ async function problemOf(state: TwilioState, message: TwilioMessage): Promise<nu
     message.media.push({ sid: newSid('ME'), ...fetched });
   }
   return null;
+}
+
+/** Twilio's number for trying WhatsApp sends one message in three seconds (Sandbox). */
+const tryOutNumber = 'whatsapp:+14155238886';
+const tryOutEveryMs = 3_000;
+
+function isTooSoon(state: TwilioState, message: TwilioMessage): boolean {
+  if (message.from !== tryOutNumber) return false;
+  const sent = [...state.messages.values()].filter(
+    ({ from, direction }) => from === tryOutNumber && direction !== 'inbound',
+  );
+  const before = sent[sent.indexOf(message) - 1];
+  return before !== undefined && message.createdAt - before.createdAt < tryOutEveryMs;
 }
 
 const mb = 1024 * 1024;

@@ -309,6 +309,8 @@ export interface Provider {
   /** Vendor JSON or form to events. Never throws: what it cannot read becomes `unreadable`, what it does not know `unsupported`. */
   parse(request: { body: Buffer; pathAndQuery: string }): InboundEvent[];
   send(channel: ChannelAccess, message: OutboundMessage): Promise<Accepted>;
+  /** How many messages of this kind one sender, by its address, may send in a second; less than 1 for one in several seconds. */
+  perSecond(address: string, kind: MessageKind): number;
   mediaRules(channel: ChannelAccess): MediaRules;
   /** Messages with this contact since a time, newest first; used to settle a send whose outcome is unknown (C8). */
   recentMessages(channel: ChannelAccess, contactAddress: string, since: string): Promise<HistoryMessage[]>;

@@ -9,6 +9,7 @@ import type { AttachmentRow, ChannelRow } from '../db/tables.ts';
 import type { LinkPurpose } from '../media/links.ts';
 import type { Queue } from '../jobs/queue.ts';
 import type { Changes } from './changes.ts';
+import type { SendPace } from './send-pace.ts';
 import type { TemplateShelf } from './template-shelf.ts';
 
 export interface InboxDeps {
@@ -28,6 +29,7 @@ export interface InboxDeps {
   readonly keepFile: (path: string, name: string) => Promise<FetchedMedia>;
   readonly mediaBytes: (mediaKey: string) => Promise<Buffer>;
   readonly templates: TemplateShelf;
+  readonly sendPace: SendPace;
   readonly removeMedia: (mediaKey: string) => Promise<void>;
   /** A signed, expiring address: short for a browser, long enough for a provider's queue, a day for an export. */
   readonly mediaLink: (attachment: Pick<AttachmentRow, 'id' | 'companyId' | 'name'>, purpose: LinkPurpose) => string;

@@ -16,6 +16,10 @@ const lookAgainMs = 10_000;
 /** While the provider does not answer, or our permission is gone. */
 const notAnsweringMs = 30_000;
 const maxAttempts = 9;
+/** A rep is told that a message waits for its turn when it does so for this long. */
+const noticeableMs = 5_000;
+/** Of a provider that wants us to slow down and does not say for how long. */
+const usualRestMs = 1_000;
 
 interface Outgoing {
   readonly message: MessageRow;
@@ -31,13 +35,14 @@ export const sendMessage = defineTask(
   z.object({ messageId: z.string() }),
   async (deps: InboxDeps, { messageId }, job) => {
     const begun = await deps.db.transaction((tx) => begin(deps, tx, messageId));
-    if (begun === 'settled') return;
+    if (begun === 'settled') return undefined;
+    if (typeof begun === 'object' && 'againInMs' in begun) return begun;
     if (begun === 'interrupted') {
       await deps.db.transaction(async (tx) => {
         await settleAs(deps, tx, messageId, 'unknown', null);
         await deps.queue.enqueue(tx, settleMessage, { messageId }, { lane: `settle:${messageId}` });
       });
-      return;
+      return undefined;
     }
     const { channel, contact, conversation, message } = begun;
     try {
@@ -60,6 +65,7 @@ export const sendMessage = defineTask(
       await recordFailure(deps, begun, error, job.lastAttempt);
       if (error.kind === 'retry' && !job.lastAttempt) throw error;
     }
+    return undefined;
   },
   { maxAttempts },
 );
@@ -113,8 +119,15 @@ export const settleMessage = defineTask(
   },
 );
 
-/** Marks that a call is about to be made. What was marked before and has no outcome was interrupted. */
-async function begin(deps: InboxDeps, tx: Tx, messageId: string): Promise<Outgoing | 'settled' | 'interrupted'> {
+/**
+ * Marks that a call is about to be made. What was marked before and has no outcome was interrupted; what would come too fast
+ * for its sender has its turn later.
+ */
+async function begin(
+  deps: InboxDeps,
+  tx: Tx,
+  messageId: string,
+): Promise<Outgoing | 'settled' | 'interrupted' | { againInMs: number }> {
   const found = await load(tx, messageId);
   if (!found || found.message.status !== 'queued') return 'settled';
   if (found.message.sendingAt !== null) return 'interrupted';
@@ -122,6 +135,13 @@ async function begin(deps: InboxDeps, tx: Tx, messageId: string): Promise<Outgoi
   if (refusal) {
     await settleAs(deps, tx, messageId, 'failed', { code: refusal, providerCode: null });
     return 'settled';
+  }
+  const { channel, message } = found;
+  const perSecond = deps.provider(channel.provider).perSecond(channel.address, message.kind);
+  const againInMs = deps.sendPace.waitMs(channel.id, messageId, perSecond);
+  if (againInMs > 0) {
+    if (againInMs >= noticeableMs) await showWaiting(deps, tx, messageId, null);
+    return { againInMs };
   }
   await tx.query('update message set sending_at = ?, attempts = attempts + 1 where id = ?', [
     timeText(deps.clock),
@@ -179,6 +199,9 @@ async function recordFailure(deps: InboxDeps, outgoing: Outgoing, error: Upstrea
       );
       return;
     }
+    // Whatever else is to leave by this sender would be refused too, and might make it worse.
+    if (error.kind === 'retry' && failure.code === 'rate')
+      deps.sendPace.rest(channel.id, error.retryAfterMs ?? usualRestMs);
     if (failure.code === 'template_unusable') deps.templates.forget(channel.id);
     if (error.kind === 'reconnect') await markBroken(deps, tx, channel, failure.code);
     const again = error.kind === 'retry' && !last;
@@ -199,7 +222,8 @@ async function recordFailure(deps: InboxDeps, outgoing: Outgoing, error: Upstrea
 async function showWaiting(deps: InboxDeps, tx: Tx, messageId: string, providerCode: string | null): Promise<void> {
   const before = await tx.one<MessageRow>('select * from message where id = ?', [messageId]);
   const message = await tx.one<MessageRow>(
-    `update message set sending_at = null, error_code = 'waiting', provider_code = ? where id = ? returning *`,
+    `update message set sending_at = null, error_code = 'waiting', provider_code = coalesce(?, provider_code)
+     where id = ? returning *`,
     [providerCode, messageId],
   );
   if (!message || before?.errorCode === 'waiting') return;

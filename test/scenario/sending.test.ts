@@ -103,6 +103,69 @@ describe.each(bothDatabases)('on %s', (database) => {
   });
 });
 
+test('when Twilio wants quiet for a while, all of this sender’s messages wait for that long, and are said to (C7)', async () => {
+  const { here, rep, conversation, sandbox, customer, clock, number } = await talking();
+  const other = sandbox.twilio.customer(newNumber(), { name: 'Aisha Rahman' });
+  await other.writes('Hi', { to: number });
+  const second = await rep.conversationWith('Aisha Rahman');
+  await here.settled();
+  const posts = () => sandbox.twilio.calls.filter(({ method }) => method === 'POST').length;
+  const before = posts();
+  const quiet = { code: 20429, message: 'Too many requests', status: 429 };
+  sandbox.faults.next(
+    'twilio',
+    { method: 'POST', path: /Messages\.json/ },
+    { kind: 'answer', status: 429, headers: { 'retry-after': '600' }, body: quiet },
+  );
+
+  const first = await rep.sends(conversation.id, 'one');
+  const waits = { status: 'queued', error: { code: 'waiting' } };
+  await until(
+    async () => (await statusOf(here, conversation.id, first.id)).error?.providerCode === '20429',
+    'the word',
+  );
+  const then = await rep.sends(second.id, 'two');
+  await until(async () => (await statusOf(here, second.id, then.id)).error, 'word of the second');
+  expect(await statusOf(here, conversation.id, first.id)).toMatchObject(waits);
+  expect(await statusOf(here, second.id, then.id)).toMatchObject(waits);
+  clock.advance(500_000);
+  await here.settled();
+  expect([posts() - before, customer.inbox.length + other.inbox.length]).toEqual([0, 0]);
+
+  clock.advance(300_000);
+  await until(() => customer.inbox.length === 1 && other.inbox.length === 1, 'both messages');
+  await here.settled();
+  expect(posts() - before).toBe(2);
+  expect(await statusOf(here, second.id, then.id)).toMatchObject({ status: 'delivered', error: null });
+});
+
+test('Twilio’s number for trying takes one message in three seconds: nobody’s reply is lost by it', async () => {
+  const here = await world();
+  const { sandbox, admin, clock } = here;
+  const account = sandbox.twilio.addAccount({ name: 'Nordtak' });
+  const sender = sandbox.twilio.addSender(account, '+14155238886', { listed: false });
+  const connected = await admin.call('POST', '/api/channels/whatsapp', {
+    accountSid: account.sid,
+    authToken: account.authToken,
+    sender: '+1 415 523 8886',
+    unlisted: true,
+  });
+  expect(connected.status).toBe(201);
+  sender.webhook.callback_url = `${here.url}/webhooks/twilio`;
+  const people = ['Anna', 'Bo', 'Cleo'].map((name) => sandbox.twilio.customer(newNumber(), { name }));
+  for (const person of people) await person.writes('Hej', { to: sender });
+  for (const { name } of people) await admin.sends((await admin.conversationWith(name)).id, `Hej ${name}`);
+
+  const arrived = () => people.filter(({ inbox }) => inbox.length === 1).length;
+  for (const many of [1, 2, 3]) {
+    await until(() => arrived() >= many, `${many} on the phones`);
+    clock.advance(3_000);
+  }
+  await here.settled();
+  for (const { name } of people)
+    expect((await admin.conversationWith(name)).lastMessage).toMatchObject({ status: 'delivered' });
+});
+
 test('a refusal is shown in plain words in the user’s language, with the code (C7)', async () => {
   const { here, rep, admin, conversation, customer } = await talking();
   customer.person.hasWhatsapp = false;

@@ -75,7 +75,7 @@ export function graphFailure(response: IncomingResponse, method: 'GET' | 'POST' 
     const kind = response.status === 429 || method === 'GET' ? 'retry' : response.status < 500 ? 'refused' : 'unknown';
     return new UpstreamError('meta', kind, {
       status: response.status,
-      reason: kind === 'unknown' ? 'ambiguous' : 'other',
+      reason: kind === 'unknown' ? 'ambiguous' : response.status === 429 ? 'rate' : 'other',
     });
   }
   const verdict = verdictOf(error);

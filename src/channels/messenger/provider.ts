@@ -31,6 +31,8 @@ export function createMessenger(deps: MessengerDeps): MessengerProvider {
     verify: (request) => verifyWebhook(deps.appSecret, request),
     parse: (request) => parseWebhook(deps.appId, request.body),
     send: (channel, message) => sendMessage(deps, channel, message),
+    // Per Page: 300 calls a second for text, links and stickers, 10 for sound and video (Messenger Platform rate limits).
+    perSecond: (_, kind) => (kind === 'audio' || kind === 'video' ? 10 : 300),
     mediaRules: () => mediaRules,
     recentMessages: (channel, contactAddress, since) => recentMessages(deps, channel, contactAddress, since),
     history: (channel, request) => readHistory(deps, channel, request),

@@ -47,7 +47,7 @@ export function failureCode(code: string | null): string {
 /** A failed call: what it asks of us, with Twilio's code (`{code, message, more_info, status}`). */
 export function twilioFailure(response: IncomingResponse, method: OutgoingRequest['method']): UpstreamError {
   const code = codeOf(response.json);
-  const reason = failureCode(code);
+  const reason = code === null && response.status === 429 ? 'rate' : failureCode(code);
   const usual = upstreamFailure('twilio', response, method, {
     reason,
     ...(code === null ? {} : { providerCode: code }),
