@@ -30,3 +30,13 @@ export function timeText(clock: Clock, ms = 0): string {
 export function later(time: string, ms: number): string {
   return new Date(Date.parse(time) + ms).toISOString();
 }
+
+/** Whether this is a time zone that times can be told in (IANA, as `Intl` knows them). */
+export function isTimeZone(name: string | null | undefined): name is string {
+  if (!name) return false;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).format(0) !== '';
+  } catch {
+    return false;
+  }
+}

@@ -1,7 +1,7 @@
 // Who a user is at Pipedrive: name, language, time zone and rights. Read when he installs, and again from time to time, since
 // rights and languages change there and nobody tells us (A2, A7, U1).
 import { z } from 'zod';
-import { timeText, type Clock } from '../base/clock.ts';
+import { isTimeZone, timeText, type Clock } from '../base/clock.ts';
 import { UpstreamError } from '../base/errors.ts';
 import { nearestLanguage } from '../base/texts.ts';
 import type { Database, Tx } from '../db/database.ts';
@@ -119,13 +119,4 @@ export async function readProfile(
     timeZone: isTimeZone(me.timezone_name) ? me.timezone_name : 'UTC',
     isAdmin: (me.access ?? []).some(({ app, admin }) => app === 'account_settings' && admin === true),
   };
-}
-
-function isTimeZone(name: string | null | undefined): name is string {
-  if (!name) return false;
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).format(0) !== '';
-  } catch {
-    return false;
-  }
 }

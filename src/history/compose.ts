@@ -1,4 +1,5 @@
 // What stands in a note: header and messages in a safe subset of HTML, everything from outside escaped (H1, H5, H6). Pure.
+import { isTimeZone } from '../base/clock.ts';
 import { text } from '../base/texts.ts';
 import type { MessageKind } from '../db/tables.ts';
 
@@ -127,15 +128,6 @@ function formatFor({ language, timeZone }: NoteHeader): Intl.DateTimeFormat {
   });
   formats.set(key, made);
   return made;
-}
-
-function isTimeZone(timeZone: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The inbox's own address of the message: a signed link to the file would die, and whoever opens this one must be allowed to. */

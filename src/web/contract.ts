@@ -1,6 +1,7 @@
 // The app's public API in one place: the shape of every request, answer, event and error code, and the table of calls.
 // openapi.json is generated from this file and tests hold the running app to it. The surfaces import its types only.
 import { z } from 'zod';
+import { isTimeZone } from '../base/clock.ts';
 
 const id = z.string().min(1).max(200);
 const time = z.string().meta({ format: 'date-time' });
@@ -75,7 +76,8 @@ export const settings = z.object({
   retentionDays: z.number().int().min(1).max(36_500).nullable(),
   defaultVisibility: visibility,
   language,
-  timeZone: z.string().min(1).max(100),
+  /** IANA, such as `Europe/Stockholm`. */
+  timeZone: z.string().min(1).max(100).refine(isTimeZone),
 });
 const triggers = z.object({ mine: z.boolean(), others: z.boolean(), unassigned: z.boolean(), assigned: z.boolean() });
 export const notificationSettings = z.object({ desktop: triggers, email: triggers });

@@ -5,12 +5,15 @@ export function Switch({
   label,
   onChange,
   hideLabel = false,
+  describedBy,
   disabled = false,
 }: {
   checked: boolean;
   label: string;
   onChange: (checked: boolean) => void;
   hideLabel?: boolean;
+  /** Id of what says more. */
+  describedBy?: string;
   disabled?: boolean;
 }) {
   return (
@@ -22,6 +25,7 @@ export function Switch({
         disabled={disabled}
         onChange={(event) => onChange(event.currentTarget.checked)}
         aria-label={hideLabel ? label : undefined}
+        aria-describedby={describedBy}
       />
       <span class="track" aria-hidden="true" />
       {!hideLabel && <span>{label}</span>}

@@ -4,6 +4,7 @@ import type { Channel } from '../../../src/web/contract.ts';
 import { Avatar, providerName } from '../parts/avatar.tsx';
 import { Icon, WithIcon } from '../parts/icon.tsx';
 import { Menu } from '../parts/menu.tsx';
+import { firstName } from '../parts/row.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useStore } from '../use-store.ts';
@@ -82,7 +83,7 @@ export function HealthCard({
               },
               {
                 key: 'visibility',
-                label: t('settings.makeShared'),
+                label: t(channel.visibility === 'shared' ? 'settings.makePrivate' : 'settings.makeShared'),
                 content: (
                   <WithIcon
                     icon={channel.visibility === 'shared' ? 'lock' : 'users'}
@@ -118,7 +119,11 @@ export function HealthCard({
               {reason.action}
             </button>
           ) : (
-            <span>{t('settings.ask', { name: channel.owner.name })}</span>
+            !mayMend && (
+              <button type="button" class="button" onClick={() => void store.actions.askOwner(channel.id, 'reconnect')}>
+                {t('settings.ask', { name: firstName(channel.owner.name) })}
+              </button>
+            )
           )}
         </div>
       )}
