@@ -1,4 +1,4 @@
-// `npm run bench`: what intake and the whole line sustain, beside a bare baseline in the same run (docs/benchmarks.md).
+// `npm run bench`: what intake and the whole line sustain, and how quickly a large inbox is read (docs/benchmarks.md).
 import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -10,15 +10,18 @@ import { build } from 'esbuild';
 import { Client } from 'pg';
 import { createLog } from '../src/base/log.ts';
 import { openDatabase } from '../src/db/database.ts';
+import { measureInbox } from './inbox.ts';
 import { measureIntake, percent } from './intake.ts';
 import { familyCpu, freePort } from './processes.ts';
 import { measureWholeLine } from './whole-line.ts';
 
 const { values: chosen } = parseArgs({
   options: {
-    only: { type: 'string', default: 'intake,line' },
+    only: { type: 'string', default: 'intake,line,inbox' },
     seconds: { type: 'string', default: '30' },
     rate: { type: 'string', default: '500' },
+    messages: { type: 'string', default: '1000000' },
+    conversations: { type: 'string', default: '100000' },
     on: { type: 'string', default: 'SQLite,PostgreSQL' },
   },
 });
@@ -127,6 +130,16 @@ try {
         });
         return undefined;
       });
+    }
+    if (chosen.only.includes('inbox')) {
+      await part(`A large inbox on ${kind}`, async () =>
+        measureInbox({
+          databaseUrl: (await fresh(kind, 'inbox')).url,
+          mediaFolder: join(folder, 'media'),
+          messages: Number(chosen.messages),
+          conversations: Number(chosen.conversations),
+        }),
+      );
     }
   }
 } finally {

@@ -5,7 +5,7 @@ import { UserError } from '../base/errors.ts';
 import { visibleChannel, type Condition, type Viewer } from '../companies/access.ts';
 import type { Reader, Value } from '../db/database.ts';
 import type { Section } from '../web/contract.ts';
-import { holding, isCommon, searchFor, type Search } from './search.ts';
+import { candidatesOf, holding, holdingAmong, searchFor, type Search } from './search.ts';
 
 export interface PlaceFilter {
   readonly section: Section | 'all';
@@ -34,6 +34,8 @@ interface Stretch {
 
 /** So many candidates are sorted at once; of a word more common than that the page is found by reading the list along. */
 const fewCandidates = 4_000;
+/** Of so many conversations the texts are read at once. */
+const readAtOnce = 60;
 /** Read along so far; then the candidates are sorted after all. */
 const readAlongAtMost = 3_000;
 
@@ -103,7 +105,7 @@ async function readStretch(scope: Scope, stretch: Stretch, limit: number): Promi
   const order = `order by ${key} ${direction}, id ${direction} limit ${limit}`;
   const parts = scope.channelIds.flatMap((channelId) =>
     sectionConditions(scope.viewer, scope.section, key).map((section) => ({
-      sql: `select * from (select id, last_message_at, reply_until from conversation
+      sql: `select * from (select id, last_message_at, reply_until from conversation ${alongIndex(scope.reader, section)}
         where channel_id = ? and deleted_at is null and ${section.sql} and ${stretch.where.sql} and ${after.sql} ${order}) as part`,
       parameters: [channelId, ...section.parameters, ...stretch.where.parameters, ...after.parameters],
     })),
@@ -119,42 +121,84 @@ function afterCondition({ key, descending, after }: Stretch): Condition {
   return { sql: `(${key}, id) ${descending ? '<' : '>'} (?, ?)`, parameters: after };
 }
 
+interface SectionCondition extends Condition {
+  /** The index that holds these rows in the order they are read in. */
+  readonly index: string;
+}
+
+/** SQLite takes the index with the most columns named, and would sort all rows of a section for each page of it. */
+function alongIndex(reader: Reader, { index }: SectionCondition): string {
+  return reader.kind === 'sqlite' ? `indexed by ${index}` : '';
+}
+
 /** Conditions that each match an index; a section is all of them together. */
-function sectionConditions(viewer: Viewer, section: Scope['section'], key: Stretch['key']): Condition[] {
-  const plain = (sql: string, parameters: readonly Value[] = []): Condition[] => [{ sql, parameters }];
+function sectionConditions(viewer: Viewer, section: Scope['section'], key: Stretch['key']): SectionCondition[] {
+  const along = (index: string, sql: string, parameters: readonly Value[] = []): SectionCondition => ({
+    index: key === 'reply_until' ? 'conversation_closing' : index,
+    sql,
+    parameters,
+  });
+  const assigned = `status = 'open' and assignee_id is not null`;
   switch (section) {
     case 'unassigned':
-      return plain(`status = 'open' and assignee_id is null`);
+      return [along('conversation_unassigned', `status = 'open' and assignee_id is null`)];
     case 'mine':
-      return plain(`status = 'open' and assignee_id is not null and assignee_id = ?`, [viewer.userId]);
+      return [along('conversation_of_assignee', `${assigned} and assignee_id = ?`, [viewer.userId])];
     case 'others':
-      return plain(`status = 'open' and assignee_id is not null and assignee_id <> ?`, [viewer.userId]);
+      return [along('conversation_assigned', `${assigned} and assignee_id <> ?`, [viewer.userId])];
     case 'closed':
-      return plain(`status = 'closed'`);
+      return [along('conversation_by_status', `status = 'closed'`)];
     case 'all':
-      return key === 'reply_until' ? plain('1 = 1') : [...plain(`status = 'open'`), ...plain(`status = 'closed'`)];
+      return key === 'reply_until'
+        ? [along('conversation_closing', '1 = 1')]
+        : ['open', 'closed'].map((status) => along('conversation_by_status', `status = '${status}'`));
   }
 }
 
 /** A rare word's candidates are sorted; of a common one the newest conversations are read along until the page is full. */
 async function found(scope: Scope, search: Search, limit: number): Promise<Place[]> {
-  if (await isCommon(scope.reader, search, fewCandidates)) {
-    const page = await readAlong(scope, search, limit);
-    if (page) return page;
+  const candidates = await candidatesOf(scope.reader, search, fewCandidates);
+  if (candidates) return amongFew(scope, search, candidates, limit);
+  return (await readAlong(scope, search, limit)) ?? amongMany(scope, search, limit);
+}
+
+/** The candidates are known: they are put in order, and their texts read until the page is full. */
+async function amongFew(
+  scope: Scope,
+  search: Search,
+  candidates: ReadonlyMap<string, readonly string[]>,
+  limit: number,
+): Promise<Place[]> {
+  const ids = [...candidates.keys()];
+  if (ids.length === 0) return [];
+  const sorted = await inOrder(scope, null, ids.length, {
+    sql: `id in (${ids.map(() => '?').join(', ')})`,
+    parameters: ids,
+  });
+  const places: Place[] = [];
+  for (let from = 0; from < sorted.length && places.length < limit; from += readAtOnce) {
+    const some = sorted.slice(from, from + readAtOnce);
+    const holds = await holdingAmong(scope.reader, search, new Map(some.map(({ id }) => [id, candidates.get(id)!])));
+    places.push(...some.filter(({ id }) => holds.has(id)));
   }
+  return places.slice(0, limit);
+}
+
+/** What is common as letters go, and yet not among the newest: page by page out of all candidates. */
+async function amongMany(scope: Scope, search: Search, limit: number): Promise<Place[]> {
   const places: Place[] = [];
   let last: Place | null = null;
+  const step = Math.max(limit, readAtOnce) * 4;
   for (;;) {
-    const some = await sortCandidates(scope, search, last, limit);
+    const some = await sortCandidates(scope, search, last, step);
     const ids = await holding(
       scope.reader,
       search,
       some.map(({ id }) => id),
-      true,
     );
     places.push(...some.filter(({ id }) => ids.has(id)));
     last = some.at(-1) ?? null;
-    if (places.length >= limit || some.length < limit) return places.slice(0, limit);
+    if (places.length >= limit || some.length < step) return places.slice(0, limit);
   }
 }
 
@@ -168,7 +212,6 @@ async function readAlong(scope: Scope, search: Search, limit: number): Promise<P
       scope.reader,
       search,
       some.map(({ id }) => id),
-      false,
     );
     places.push(...some.filter(({ id }) => ids.has(id)));
     if (places.length >= limit || some.length < step) return places.slice(0, limit);
@@ -202,12 +245,11 @@ async function ofRecord(
     scope.reader,
     search,
     places.map(({ id }) => id),
-    false,
   );
   return places.filter(({ id }) => ids.has(id)).slice(0, limit);
 }
 
-/** Few conversations that a condition names, sorted. */
+/** Conversations that a condition names, sorted. It is asked before all else, so that no database walks over a section. */
 async function inOrder(scope: Scope, after: Place | null, limit: number, condition: Condition): Promise<Place[]> {
   const places: Place[] = [];
   if (scope.channelIds.length === 0) return places;
@@ -218,8 +260,9 @@ async function inOrder(scope: Scope, after: Place | null, limit: number, conditi
     const direction = descending ? 'desc' : 'asc';
     const sections = sectionConditions(scope.viewer, scope.section, key);
     const rows = await scope.reader.query<Place>(
-      `select id, last_message_at, reply_until from conversation
-       where ${condition.sql} and channel_id in (${scope.channelIds.map(() => '?').join(', ')}) and deleted_at is null
+      `with named as materialized (select * from conversation where ${condition.sql})
+       select id, last_message_at, reply_until from named
+       where channel_id in (${scope.channelIds.map(() => '?').join(', ')}) and deleted_at is null
          and (${sections.map(({ sql }) => sql).join(' or ')}) and ${where.sql} and ${from.sql}
        order by ${key} ${direction}, id ${direction} limit ${limit - places.length}`,
       [

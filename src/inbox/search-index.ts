@@ -113,13 +113,23 @@ export function indexMessages(tx: Tx, messages: readonly IndexedMessage[]): Prom
   );
 }
 
-export async function indexName(
+/** `id` is the conversation's, `name` its contact's. */
+export function indexNames(
   tx: Tx,
-  conversation: Pick<ConversationRow, 'id' | 'companyId' | 'contactId'>,
+  conversations: readonly { readonly companyId: string; readonly id: string; readonly name: string }[],
 ): Promise<void> {
-  const contact = await tx.one<ContactRow>('select * from contact where id = ?', [conversation.contactId]);
-  const { companyId, id } = conversation;
-  await add(tx, [{ companyId, conversationId: id, messageId: ofName, text: contact?.name ?? '' }]);
+  return add(
+    tx,
+    conversations.map(({ companyId, id, name }) => ({ companyId, conversationId: id, messageId: ofName, text: name })),
+  );
+}
+
+async function indexName(
+  tx: Tx,
+  { companyId, id, contactId }: Pick<ConversationRow, 'id' | 'companyId' | 'contactId'>,
+): Promise<void> {
+  const contact = await tx.one<ContactRow>('select * from contact where id = ?', [contactId]);
+  await indexNames(tx, [{ companyId, id, name: contact?.name ?? '' }]);
 }
 
 async function reindexMessage(tx: Tx, message: MessageRow): Promise<void> {

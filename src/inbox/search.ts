@@ -45,49 +45,76 @@ function patternOf(word: string): (text: string) => boolean {
   return (text) => start.test(text);
 }
 
-/** Whether the index has more than `many` candidates in the company; costs no more than so many. */
-export async function isCommon(reader: Reader, search: Search, many: number): Promise<boolean> {
+/** Ids of conversations with those of the messages in them that may hold the words; nothing when there are more than `most`. */
+export async function candidatesOf(
+  reader: Reader,
+  search: Search,
+  most: number,
+): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
   const { sql, parameters } = search.candidates(reader.kind);
-  const [row] = await reader.query<{ count: number }>(
-    `select cast(count(*) as integer) as count from (select 1 as one from search_entry e ${sql} limit ${many + 1}) as counted`,
+  const rows = await reader.query<{ conversationId: string; messageId: string }>(
+    `select e.conversation_id, e.message_id from search_entry e ${sql} limit ${most + 1}`,
     parameters,
   );
-  return (row?.count ?? 0) > many;
+  if (rows.length > most) return undefined;
+  const candidates = new Map<string, string[]>();
+  for (const { conversationId, messageId } of rows) {
+    const known = candidates.get(conversationId);
+    if (known) known.push(messageId);
+    else candidates.set(conversationId, [messageId]);
+  }
+  return candidates;
 }
 
-/** Which of these conversations truly hold the words; with `byIndex` only the candidates' texts are read. */
+/** Which of these conversations truly hold the words: in their contact's name, or in one of these messages. */
+export async function holdingAmong(
+  reader: Reader,
+  search: Search,
+  candidates: ReadonlyMap<string, readonly string[]>,
+): Promise<Set<string>> {
+  const found = await holdingInName(reader, search, [...candidates.keys()]);
+  const open = [...candidates].flatMap(([id, messageIds]) => (found.has(id) ? [] : messageIds));
+  // Where a name is indexed there is no message.
+  const ids = open.filter((id) => id !== '');
+  if (ids.length === 0) return found;
+  const rows = await reader.query<{ id: string; text: string }>(
+    `select conversation_id as id, text from message where id in (${ids.map(() => '?').join(', ')})`,
+    ids,
+  );
+  return withHolders(found, search, rows);
+}
+
+/** Which of these conversations truly hold the words, in name or in any message. */
 export async function holding(
   reader: Reader,
   search: Search,
   conversationIds: readonly string[],
-  byIndex: boolean,
 ): Promise<Set<string>> {
-  const found = new Set<string>();
-  if (conversationIds.length === 0) return found;
-  const among = (ids: readonly string[]): string => ids.map(() => '?').join(', ');
-  const look = async (sql: string, parameters: Condition['parameters']): Promise<void> => {
-    const rows = await reader.query<{ id: string; text: string }>(sql, parameters);
-    for (const { id, text } of rows) if (!found.has(id) && search.isIn(fold(text))) found.add(id);
-  };
-  await look(
-    `select cv.id, ct.name as text from conversation cv join contact ct on ct.id = cv.contact_id
-     where cv.id in (${among(conversationIds)})`,
-    conversationIds,
-  );
+  const found = await holdingInName(reader, search, conversationIds);
   const open = conversationIds.filter((id) => !found.has(id));
   if (open.length === 0) return found;
-  const { sql, parameters } = search.candidates(reader.kind);
-  if (byIndex) {
-    await look(
-      `select e.conversation_id as id, m.text from search_entry e ${sql} join message m on m.id = e.message_id
-       where e.conversation_id in (${among(open)})`,
-      [...parameters, ...open],
-    );
-  } else {
-    await look(
-      `select conversation_id as id, text from message where conversation_id in (${among(open)}) and text <> ''`,
-      open,
-    );
-  }
+  const rows = await reader.query<{ id: string; text: string }>(
+    `select conversation_id as id, text from message where conversation_id in (${open.map(() => '?').join(', ')}) and text <> ''`,
+    open,
+  );
+  return withHolders(found, search, rows);
+}
+
+async function holdingInName(reader: Reader, search: Search, conversationIds: readonly string[]): Promise<Set<string>> {
+  if (conversationIds.length === 0) return new Set();
+  const rows = await reader.query<{ id: string; text: string }>(
+    `select cv.id, ct.name as text from conversation cv join contact ct on ct.id = cv.contact_id
+     where cv.id in (${conversationIds.map(() => '?').join(', ')})`,
+    conversationIds,
+  );
+  return withHolders(new Set(), search, rows);
+}
+
+function withHolders(
+  found: Set<string>,
+  search: Search,
+  rows: readonly { readonly id: string; readonly text: string }[],
+): Set<string> {
+  for (const { id, text } of rows) if (!found.has(id) && search.isIn(fold(text))) found.add(id);
   return found;
 }
