@@ -36,8 +36,8 @@ test('an admin sets all that holds for the company; what would erase is asked fi
 
   for (const name of [
     'Return to Unassigned when the assignee is away',
-    'Link by itself on an exact match',
-    'Create a lead for unknown contacts',
+    'Link by itself',
+    'Make a lead for who is unknown',
     'Show message text in e-mails',
   ])
     await company.getByRole('switch', { name }).click({ force: true });
