@@ -41,10 +41,15 @@ export const applyStatus = defineTask(
   },
 );
 
+/** Held until the end, so that what somebody else makes of it at this moment is seen. On SQLite there is one writer anyway. */
+function held({ kind }: Tx): string {
+  return kind === 'postgres' ? 'for update of m' : '';
+}
+
 async function ofOne(tx: Tx, channelId: string, event: StatusEvent): Promise<MessageRow[] | undefined> {
   const message = await tx.one<MessageRow>(
-    `select * from message where channel_id = ? and direction = 'outbound'
-       and (provider_message_id = ? or (id = ? and provider_message_id is null))`,
+    `select m.* from message m where m.channel_id = ? and m.direction = 'outbound'
+       and (m.provider_message_id = ? or (m.id = ? and m.provider_message_id is null)) ${held(tx)}`,
     [channelId, event.providerMessageId, event.messageId],
   );
   return message && [message];
@@ -57,7 +62,8 @@ async function ofAllThrough(tx: Tx, channelId: string, event: StatusEvent): Prom
     `select m.* from message m join conversation c on c.id = m.conversation_id
      join contact_identity i on i.contact_id = c.contact_id and i.channel_id = m.channel_id
      where m.channel_id = ? and i.type = ? and i.value = ? and m.direction = 'outbound'
-       and m.sent_at <= ? and m.status in ('unknown', 'sent', 'delivered', 'failed')`,
+       and m.sent_at <= ? and m.status in ('unknown', 'sent', 'delivered', 'failed')
+     order by m.id ${held(tx)}`,
     [channelId, identity.type, identity.value, event.through],
   );
 }
