@@ -13,10 +13,7 @@ import {
   type WebhookDelivery,
 } from './state.ts';
 
-export interface Photo {
-  bytes: Buffer;
-  contentType: string;
-}
+export type Photo = Omit<TwilioMedia, 'sid'>;
 
 export interface Writing {
   /** Which sender; the only one there is when left out. */

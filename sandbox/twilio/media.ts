@@ -1,5 +1,6 @@
 // The Media resource, and the host that plays mms.twiliocdn.com: the API wants a login and redirects, the host refuses one.
 import { createHmac, randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import Koa from 'koa';
 import type Router from '@koa/router';
 import type { Context } from 'koa';
@@ -36,7 +37,11 @@ export function mediaRoutes(router: Router, state: TwilioState): void {
       ctx.body = resource(message, media);
       return;
     }
-    ctx.redirect(linkTo(state, message, media));
+    if (media.late) {
+      media.late -= 1;
+      throw notFound(ctx);
+    }
+    ctx.redirect(media.redirectTo ?? linkTo(state, message, media));
     // Koa says 302; reports from production say 307 (dossier section 13, point 4).
     ctx.status = 307;
   });
@@ -89,6 +94,8 @@ function signature(path: string, expires: number): string {
 /** The signed links' host. It knows no login, and a caller that sends one has leaked it. */
 export function mediaHost(state: TwilioState): Koa {
   const app = new Koa();
+  // Whoever has read enough ends the connection.
+  app.silent = true;
   app.use((ctx) => {
     const expires = Number(ctx.query.Expires);
     const [, accountSid = '', sid = ''] = ctx.path.split('/');
@@ -108,7 +115,12 @@ export function mediaHost(state: TwilioState): Koa {
       return;
     }
     ctx.type = media.contentType;
-    ctx.body = media.bytes;
+    ctx.body = media.endless ? Readable.from(endless(media.bytes)) : media.bytes;
   });
   return app;
+}
+
+function* endless(first: Buffer): Generator<Buffer> {
+  yield first;
+  for (;;) yield Buffer.alloc(65_536);
 }

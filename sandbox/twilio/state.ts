@@ -66,6 +66,12 @@ export interface TwilioMedia {
   sid: string;
   contentType: string;
   bytes: Buffer;
+  /** So many times it is not there yet: media follows its webhook. */
+  late?: number;
+  /** The bytes are followed by others, for as long as somebody reads. */
+  endless?: boolean;
+  /** Where the API sends whoever asks for it, in place of the media host. */
+  redirectTo?: string;
 }
 
 export type TwilioStatus =

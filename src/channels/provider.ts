@@ -297,6 +297,8 @@ export interface MediaRules {
   readonly allows: (host: string) => boolean;
   /** Headers for exactly this address; empty for every host that must not see our credentials. */
   readonly headersFor: (url: URL) => Readonly<Record<string, string>>;
+  /** No file of this provider's is larger: what is, is not its contact's. */
+  readonly maxBytes: number;
 }
 
 export interface Provider {

@@ -36,6 +36,10 @@ export const fetchMedia = defineTask(
     try {
       const rules = deps.provider(channel.provider).mediaRules(accessOf(deps, channel));
       const media = await deps.fetchMedia(attachment.sourceUrl!, rules);
+      if (!isOfKind(attachment.kind, media.contentType)) {
+        await deps.removeMedia(media.mediaKey);
+        return await settle(deps, attachment, { state: 'failed' });
+      }
       await settle(deps, attachment, { state: 'ready', ...media }, await cardsOf(deps, media));
     } catch (error) {
       if (error instanceof UpstreamError && error.kind !== 'refused' && !job.lastAttempt) throw error;
@@ -45,6 +49,15 @@ export const fetchMedia = defineTask(
   },
   { maxAttempts },
 );
+
+/**
+ * Whether the bytes are what the provider said. Pictures are drawn, so they must be pictures; of sound and film, whose
+ * formats share containers and are not all known by their first bytes, only what is surely something else is refused.
+ */
+function isOfKind(kind: AttachmentRow['kind'], contentType: string): boolean {
+  if (kind === 'image' || kind === 'sticker') return contentType.startsWith('image/');
+  return kind === 'file' || /^(audio|video)\/|^application\/(ogg|octet-stream)/.test(contentType);
+}
 
 type Settled =
   | { state: 'failed' }

@@ -28,6 +28,7 @@ export interface DownloadLimits {
 export interface DownloadRules {
   readonly allows: (host: string) => boolean;
   readonly headersFor: (url: URL) => Readonly<Record<string, string>>;
+  readonly maxBytes: number;
 }
 
 export interface Downloaded {
@@ -61,7 +62,7 @@ export async function downloadMedia(deps: DownloadDeps, address: string, rules: 
         continue;
       }
       if (answer.status !== 200) throw notThere(answer.status);
-      return await store(deps, answer);
+      return await store(deps, answer, rules);
     } finally {
       await answer.discard();
     }
@@ -134,8 +135,8 @@ function notThere(status: number): UpstreamError {
   return new UpstreamError('media', later ? 'retry' : 'refused', { status, reason: 'status' });
 }
 
-async function store(deps: DownloadDeps, answer: Download): Promise<Downloaded> {
-  const { maxBytes } = deps.limits ?? usualLimits;
+async function store(deps: DownloadDeps, answer: Download, rules: DownloadRules): Promise<Downloaded> {
+  const maxBytes = Math.min(rules.maxBytes, (deps.limits ?? usualLimits).maxBytes);
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') throw refused('encoding');
   if (Number(answer.headers['content-length'] ?? 0) > maxBytes) throw refused('too_large');

@@ -1,7 +1,12 @@
 // Attachments as a browser and a provider fetch them: whole, in part, by HEAD, and not at all when the link is not right (C6, T-12; section 5.5).
-import { describe, expect, test } from 'vitest';
+import { readdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { picture, pictureNames } from '../../sandbox/pictures.ts';
+import type { Photo } from '../../sandbox/twilio/inbound.ts';
 import { bothDatabases, type DatabaseKind } from '../support/databases.ts';
+import { pdfFile, pngFile } from '../support/files.ts';
 import { until } from '../support/wait.ts';
 import { newNumber, world } from '../support/world.ts';
 import type { Attachment } from '../../src/web/contract.ts';
@@ -112,10 +117,10 @@ describe.each(bothDatabases)('on %s', (database) => {
 });
 
 test.each([
-  ['F-06 a page that says it is a picture', '<!doctype html><script>alert(1)</script>'],
+  ['F-06 a page that says it is a document', '<!doctype html><script>alert(1)</script>'],
   ['F-07 a drawing with a script', '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'],
-])('%s is only ever saved, never shown', async (_, body) => {
-  const { url, attachment } = await received({ bytes: Buffer.from(body), contentType: 'image/png' });
+])('%s is only ever saved as a file, never shown', async (_, body) => {
+  const { url, attachment } = await received({ bytes: Buffer.from(body), contentType: 'application/pdf' });
 
   const { status, headers } = await get(url);
 
@@ -125,4 +130,68 @@ test.each([
   expect(headers.get('content-disposition')).toMatch(/^attachment; /);
   expect(headers.get('x-content-type-options')).toBe('nosniff');
   expect(headers.get('content-security-policy')).toBe(`default-src 'none'; sandbox`);
+});
+
+test('what is fetched is fetched from where it may be, as large as it may be, and what it says it is; the rest shows as failed (C6)', async () => {
+  const called: string[] = [];
+  const inside = createServer((request, response) => {
+    called.push(request.url ?? '');
+    response.end('secret');
+  });
+  await new Promise<void>((resolve) => inside.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void inside.close());
+  const { port } = inside.address() as AddressInfo;
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+  const png = pngFile().bytes;
+  const image = { bytes: png, contentType: 'image/png' };
+  const cases: Record<string, { media: Photo; state: 'ready' | 'failed' }> = {
+    'by the host that Twilio sends to': { media: image, state: 'ready' },
+    'not there yet, as happens': { media: { ...image, late: 2 }, state: 'ready' },
+    'of 16 MB': {
+      media: { bytes: pngFile('a.png', 16 * 1024 * 1024).bytes, contentType: 'image/png' },
+      state: 'ready',
+    },
+    'of 17 MB': {
+      media: { bytes: pngFile('a.png', 17 * 1024 * 1024).bytes, contentType: 'image/png' },
+      state: 'failed',
+    },
+    'without end': { media: { ...image, endless: true }, state: 'failed' },
+    'a page in place of a picture': {
+      media: { bytes: Buffer.from('<html>'), contentType: 'image/png' },
+      state: 'failed',
+    },
+    'a document in place of sound': { media: { bytes: pdfFile().bytes, contentType: 'audio/ogg' }, state: 'failed' },
+    'sent on to our own network': { media: { ...image, redirectTo: `http://127.0.0.1:${port}/in` }, state: 'failed' },
+    'sent on to the metadata of a cloud': {
+      media: { ...image, redirectTo: 'http://169.254.169.254/latest/meta-data/' },
+      state: 'failed',
+    },
+    'sent on to a host nobody knows': {
+      media: { ...image, redirectTo: 'https://media.example.org/1' },
+      state: 'failed',
+    },
+  };
+
+  for (const [words, { media }] of Object.entries(cases)) await customer.writes(words, { to: number, media: [media] });
+  const { id } = await here.rep.conversationWith('Hannah');
+  const seen = await until(
+    async () => {
+      const messages = await here.rep.messages(id);
+      const states = messages.map(({ text, attachments }) => [text, attachments[0]?.state]);
+      // Who waits for its next try gets it at once.
+      if (states.some(([, state]) => state === 'pending')) here.clock.advance(500);
+      return states.length === Object.keys(cases).length && !states.some(([, state]) => state === 'pending') && states;
+    },
+    'all of them',
+    30_000,
+  );
+
+  expect(Object.fromEntries(seen as [string, string][])).toEqual(
+    Object.fromEntries(Object.entries(cases).map(([words, { state }]) => [words, state])),
+  );
+  expect(called).toEqual([]);
+  const kept = await readdir(`${here.database.folder}/media`, { recursive: true, withFileTypes: true });
+  expect(kept.filter((entry) => entry.isFile())).toHaveLength(3);
 });

@@ -251,7 +251,7 @@ test('somebody who has not seen a colleague’s newer answer is asked first (V9)
 });
 
 test('a rotated auth token breaks the channel with its reason, sending says so, and connecting again mends it (C14)', async () => {
-  const { here, rep, admin, conversation, sandbox, number } = await talking();
+  const { here, rep, admin, conversation, sandbox, number, customer } = await talking();
   const account = [...sandbox.twilio.state.accounts.values()][0]!;
   const authToken = sandbox.twilio.rotateToken(account);
 
@@ -268,6 +268,8 @@ test('a rotated auth token breaks the channel with its reason, sending says so, 
     { clientMessageId: 'x', text: 'Again?' },
   );
   expect(refused.body.error.code).toBe('channel_broken');
+  // Signed with what we do not know yet: refused, and found in Twilio's log afterwards.
+  expect((await customer.writes('Are you there?', { to: number })).delivery?.attempts.at(-1)).toBe(403);
 
   const mended = await admin.call('POST', '/api/channels/whatsapp', {
     accountSid: account.sid,
@@ -277,4 +279,8 @@ test('a rotated auth token breaks the channel with its reason, sending says so, 
   expect(mended.status).toBe(201);
   expect((await rep.call('POST', `/api/messages/${sent.id}/resend`)).status).toBe(202);
   await until(() => atTwilio(here, 'Anybody?').length === 1, 'the message at Twilio');
+  await until(
+    async () => (await rep.messages(conversation.id)).some(({ text }) => text === 'Are you there?'),
+    'what was missed',
+  );
 });

@@ -13,6 +13,7 @@ import { answerHandshake, parseWebhook, verifyWebhook } from './webhook.ts';
 const hourMs = 3_600_000;
 const mediaHosts = ['fbcdn.net', 'fbsbx.com', 'facebook.com'];
 const mediaRules: MediaRules = {
+  maxBytes: 25 * 1024 * 1024,
   allows: (host) => mediaHosts.some((known) => host === known || host.endsWith(`.${known}`)),
   headersFor: () => ({}),
 };

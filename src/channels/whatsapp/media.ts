@@ -36,6 +36,7 @@ export const attachments: AttachmentRules = {
 export function mediaRules(settings: WhatsappSettings, channel: ChannelAccess): MediaRules {
   const apiOrigin = settings.apiUrl ?? 'https://api.twilio.com';
   return {
+    maxBytes: 16 * megabyte,
     allows: (host) => withoutCredentials.includes(host) || host === 'twilio.com' || host.endsWith('.twilio.com'),
     headersFor: (url): Record<string, string> =>
       url.origin === apiOrigin && mediaPath.exec(url.pathname)?.[1] === channel.account

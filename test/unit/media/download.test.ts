@@ -63,7 +63,7 @@ async function downloader(given: Case = {}) {
     await http.close();
     await rm(folder, { recursive: true, force: true });
   });
-  const rules: DownloadRules = { allows: () => true, headersFor: () => ({}), ...given.rules };
+  const rules: DownloadRules = { allows: () => true, headersFor: () => ({}), maxBytes: 100_000_000, ...given.rules };
   return {
     fetch: (address: string) => downloadMedia(deps, address, rules),
     bytes: (key: string) => deps.storage.read(key),
