@@ -41,15 +41,26 @@ export interface Tx extends Reader {
     rows: Row | readonly Row[],
     options?: { orIgnore?: boolean },
   ): Promise<void>;
+  /**
+   * Hands a row to `write` together with all that are handed to it until something else is asked of the transaction, or its
+   * end: many of one kind become one statement. Kinds are written in the order in which they were first handed over.
+   */
+  gather<Row>(write: GatheredWrite<Row>, row: Row): void;
   /** Runs `work` as the last thing before the commit, once for each `key`. */
   beforeCommit(key: string, work: (tx: Tx) => Promise<void>): void;
   /** Runs `work` after the commit, and never otherwise. What it throws is logged: committed is committed. */
   afterCommit(work: () => void): void;
 }
 
+/** Writes rows that were gathered. It is told apart from others by its identity: a function of a module, not of a call. */
+export type GatheredWrite<Row> = (tx: Pick<Tx, 'kind' | 'query' | 'insert'>, rows: readonly Row[]) => Promise<void>;
+
 export interface Database {
   readonly kind: 'sqlite' | 'postgres';
-  /** All of `work` or nothing of it. No network and no waiting inside. A nested call is an error. */
+  /**
+   * All of `work` or nothing of it. No network and no waiting inside. A nested call is an error. `work` is run again when
+   * PostgreSQL ended it because it and another transaction waited for each other.
+   */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** The same, but what is asked for at the same time shares one commit; one that fails, fails alone. For load. */
   grouped<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
@@ -208,7 +219,7 @@ async function openPostgres(options: DatabaseOptions): Promise<Database> {
     run: async (work) => {
       const runner = source.createQueryRunner();
       try {
-        return await inTransaction(runner, 'postgres', options.log, work);
+        return await despiteDeadlocks(() => inTransaction(runner, 'postgres', options.log, work));
       } finally {
         await runner.release();
       }
@@ -374,6 +385,27 @@ function isOutage(error: unknown): boolean {
   );
 }
 
+/** PostgreSQL's code, when it is PostgreSQL that refused. */
+function codeOf(error: unknown): unknown {
+  return (error as { driverError?: { code?: unknown } } | null)?.driverError?.code;
+}
+
+/** Two that wait for each other are not a fault of either: PostgreSQL ends one of them, which goes second then (40P01). */
+async function despiteDeadlocks<T>(run: () => Promise<T>): Promise<T> {
+  for (let left = 3; ; left -= 1) {
+    try {
+      return await run();
+    } catch (error) {
+      if (left === 0 || codeOf(error) !== '40P01') throw error;
+    }
+  }
+}
+
+/** What it wanted to store, another transaction has stored meanwhile (23505): the next look finds it. */
+function wasOvertaken(error: unknown): boolean {
+  return codeOf(error) === '23505';
+}
+
 interface Asked<T> {
   readonly reading?: { readonly read: GroupReading<unknown, unknown>; readonly item: unknown };
   readonly work: (tx: Tx, found?: unknown) => Promise<T>;
@@ -384,7 +416,10 @@ interface Waiting extends Asked<unknown> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Collects what arrives while a group is being written. A group in which one fails is run again one by one. */
+/**
+ * Collects what arrives while a group is being written. A group in which one fails is run again one by one; one that stands
+ * alone is run again only when what it had read was old.
+ */
 function createGrouping(engine: Engine): <T>(asked: Asked<T>) => Promise<T> {
   const waiting: Waiting[] = [];
   let writers = 0;
@@ -417,7 +452,8 @@ function createGrouping(engine: Engine): <T>(asked: Asked<T>) => Promise<T> {
         const results = await engine.run((tx) => runAll(tx, group));
         group.forEach((item, index) => item.resolve(results[index]));
       } catch (error) {
-        if (group.length === 1 || isOutage(error)) group.forEach((item) => item.reject(error));
+        if ((group.length === 1 && !wasOvertaken(error)) || isOutage(error))
+          group.forEach((item) => item.reject(error));
         else for (const item of group) await alone(item);
       }
     }
@@ -513,13 +549,37 @@ function forgetTransaction(runner: QueryRunner): void {
 function openTx(runner: QueryRunner, kind: Reader['kind'], log: Log): OpenTx {
   const before = new Map<string, (tx: Tx) => Promise<void>>();
   const after: (() => void)[] = [];
+  const gathered = new Map<GatheredWrite<never>, unknown[]>();
+  const reader = readerOf(runner, kind);
+  const insert: Tx['insert'] = async (table, rows, options) => {
+    const values = (Array.isArray(rows) ? rows : [rows]) as never[];
+    if (values.length === 0) return;
+    const insertion = runner.manager.createQueryBuilder().insert().into(table).values(values).updateEntity(false);
+    await (options?.orIgnore ? insertion.orIgnore() : insertion).execute();
+  };
+  /** Whatever is asked sees what was gathered before. */
+  const settled = async (): Promise<void> => {
+    for (const [write, rows] of gathered) {
+      gathered.delete(write);
+      await write({ kind, query: reader.query, insert }, rows as never[]);
+    }
+  };
+  const query: Reader['query'] = async (sql, parameters, options) => {
+    if (gathered.size > 0) await settled();
+    return reader.query(sql, parameters, options);
+  };
   const tx: OpenTx = {
-    ...readerOf(runner, kind),
+    kind,
+    query,
+    one: async (sql, parameters, options) => (await query<never>(sql, parameters, options))[0],
     insert: async (table, rows, options) => {
-      const values = (Array.isArray(rows) ? rows : [rows]) as never[];
-      if (values.length === 0) return;
-      const insert = runner.manager.createQueryBuilder().insert().into(table).values(values).updateEntity(false);
-      await (options?.orIgnore ? insert.orIgnore() : insert).execute();
+      if (gathered.size > 0) await settled();
+      await insert(table, rows, options);
+    },
+    gather: (write, row) => {
+      const known = gathered.get(write);
+      if (known) known.push(row);
+      else gathered.set(write, [row]);
     },
     beforeCommit: (key, work) => void (before.has(key) || before.set(key, work)),
     afterCommit: (work) => void after.push(work),
@@ -528,6 +588,7 @@ function openTx(runner: QueryRunner, kind: Reader['kind'], log: Log): OpenTx {
         before.delete(key);
         await work(tx);
       }
+      await settled();
     },
     committed: () => {
       for (const work of after) {

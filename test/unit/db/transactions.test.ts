@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { correlationId, withContext } from '../../../src/base/log.ts';
+import type { GatheredWrite } from '../../../src/db/database.ts';
 import { Job } from '../../../src/db/tables.ts';
 import { bothDatabases } from '../../support/databases.ts';
 import { insertJob, jobRow, openFresh, storedPayloads } from '../../support/open-database.ts';
@@ -177,6 +178,39 @@ describe.each(bothDatabases)('on %s', (kind) => {
     expect(runs.get(0)).toBe(2);
   });
 
+  test('rows that are gathered are written together: before whatever is asked next, at the latest with the commit, and each or none of its work', async () => {
+    const { db } = await openFresh(kind);
+    const written: string[][] = [];
+    const write: GatheredWrite<string> = async (tx, payloads) => {
+      written.push([...payloads]);
+      await tx.insert(
+        Job,
+        payloads.map((payload) => jobRow({ payload })),
+      );
+      if (payloads.includes('bad')) throw new Error('one of them is bad');
+    };
+
+    const seen = await db.transaction(async (tx) => {
+      tx.gather(write, 'one');
+      tx.gather(write, 'two');
+      const rows = await tx.query<{ payload: string }>('select payload from job');
+      tx.gather(write, 'three');
+      return rows.map(({ payload }) => payload).toSorted();
+    });
+
+    expect(seen).toEqual(['one', 'two']);
+    expect(written.splice(0)).toEqual([['one', 'two'], ['three']]);
+
+    const inGroup = ['four', 'bad', 'five'].map((payload) =>
+      db.grouped((tx) => Promise.resolve(tx.gather(write, payload))),
+    );
+    const outcomes = await Promise.allSettled(inGroup);
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(written).toEqual([['four', 'bad', 'five'], ['four'], ['bad'], ['five']]);
+    expect((await storedPayloads(db)).toSorted()).toEqual(['five', 'four', 'one', 'three', 'two']);
+  });
+
   test('of rows inserted in a group a bad one fails alone, for every place it may have (trap 3, I-06)', async () => {
     const { db } = await openFresh(kind);
     for (const bad of [0, 1, 9, 18, 19]) {
@@ -247,4 +281,29 @@ test('on sqlite writes keep the order they were asked for in, whichever way they
   );
 
   expect(await storedPayloads(db)).toEqual([...numbers.map(String), ...numbers.map((number) => `group ${number}`)]);
+});
+
+test('on postgres two transactions that wait for each other both come to their end', async () => {
+  const { db } = await openFresh('postgres');
+  await db.transaction((tx) => tx.insert(Job, [jobRow({ id: 'left' }), jobRow({ id: 'right' })]));
+  let waiting = 2;
+  let meet = (): void => undefined;
+  const met = new Promise<void>((resolve) => (meet = resolve));
+  const bothIn = (ids: readonly [string, string]): Promise<void> =>
+    db.transaction(async (tx) => {
+      await tx.query('update job set attempts = attempts + 1 where id = ?', [ids[0]]);
+      waiting -= 1;
+      if (waiting === 0) meet();
+      await met;
+      await tx.query('update job set attempts = attempts + 1 where id = ?', [ids[1]]);
+    });
+
+  await Promise.all([bothIn(['left', 'right']), bothIn(['right', 'left'])]);
+
+  expect(await db.read((reader) => reader.query('select id, attempts from job order by id'))).toEqual([
+    { id: 'left', attempts: 2 },
+    { id: 'right', attempts: 2 },
+  ]);
+  // One of them ran twice.
+  expect(waiting).toBe(-1);
 });
