@@ -46,17 +46,21 @@ export function identityForms(channelId: string, event: MessageEvent): IdentityF
   );
 }
 
-export function formName({ channelId, type, value }: IdentityForm): string {
+function formName({ channelId, type, value }: IdentityForm): string {
   return `${channelId} ${type} ${value}`;
 }
 
+/**
+ * First who wrote, then, with what is theirs locked until the commit, what is stored of them: what another group has stored
+ * meanwhile is seen, a message that came twice in two lanes at once too (I-05). Locks are taken in the same order by all.
+ */
 export async function readSurroundings(tx: Tx, arrived: readonly Arrived[]): Promise<Surroundings> {
   const channelIds = [...new Set(arrived.map(({ channelId }) => channelId))];
   const channels = await tx.query<ChannelRow>(
     `select * from channel where id in (${channelIds.map(() => '?').join(', ')})`,
     channelIds,
   );
-  const contacts = await readContacts(
+  const { contacts, conversations } = await lockThoseOf(
     tx,
     arrived.flatMap(({ channelId, event }) => identityForms(channelId, event)),
   );
@@ -64,8 +68,38 @@ export async function readSurroundings(tx: Tx, arrived: readonly Arrived[]): Pro
     channels: new Map(channels.map((channel) => [channel.id, channel])),
     messages: await readMessageNames(tx, arrived),
     contacts,
-    conversations: await readConversationsOf(tx, [...contacts.values()].flat()),
+    conversations,
   };
+}
+
+async function lockThoseOf(
+  tx: Tx,
+  forms: readonly IdentityForm[],
+): Promise<Pick<Surroundings, 'contacts' | 'conversations'>> {
+  for (;;) {
+    const contacts = await readContacts(tx, forms);
+    const strangers = forms.filter((form) => !contacts.has(formName(form)));
+    if (tx.kind === 'postgres' && strangers.length > 0) {
+      await lockStrangers(tx, strangers);
+      for (const [name, found] of await readContacts(tx, strangers)) contacts.set(name, found);
+    }
+    const known = [...contacts.values()].flat();
+    const conversations = await readConversationsOf(tx, known);
+    if (tx.kind === 'sqlite' || known.every(({ contactId }) => conversations.has(contactId))) {
+      return { contacts, conversations };
+    }
+    // While we waited for a lock, one of them was joined with another contact, or erased.
+    const again = new Set([...(await readContacts(tx, forms)).values()].flat().map(({ contactId }) => contactId));
+    if (known.every(({ contactId }) => again.has(contactId))) return { contacts, conversations };
+  }
+}
+
+/** Identities of nobody yet may come in two lanes at once: only one makes a contact of them (C12). */
+async function lockStrangers(tx: Tx, strangers: readonly IdentityForm[]): Promise<void> {
+  const numbers = strangers.map((form) => Number.parseInt(sha256(formName(form)).slice(0, 8), 16) | 0);
+  await tx.query('select pg_advisory_xact_lock(7210003, number) from unnest(?::int[]) as number', [
+    `{${[...new Set(numbers)].sort((left, right) => left - right).join(',')}}`,
+  ]);
 }
 
 /** A contact that was made: who comes after it in the same group finds it. */
@@ -84,7 +118,7 @@ export function remember(
   }
 }
 
-export function nameOf({ name, address }: MessageEvent['contact']): string {
+export function nameOf({ name, address }: Pick<MessageEvent['contact'], 'name' | 'address'>): string {
   return name?.trim() || address.replace(/^whatsapp:/, '');
 }
 

@@ -2,19 +2,17 @@
 // makes contact and conversation, stores the message once.
 import { z } from 'zod';
 import { later, timeText } from '../base/clock.ts';
-import { sha256 } from '../base/crypto.ts';
 import { idAt, newId } from '../base/ids.ts';
 import type { MessageEvent } from '../channels/provider.ts';
 import { isAssignable } from '../companies/availability.ts';
 import { readSettings } from '../companies/settings.ts';
-import type { Tx } from '../db/database.ts';
+import type { GatheredWrite, Tx } from '../db/database.ts';
 import {
   Attachment,
   Contact,
   ContactIdentity,
   Conversation,
   Message,
-  columnsOf,
   type ChannelRow,
   type ConversationRow,
   type MessageRow,
@@ -28,7 +26,6 @@ import { joinContacts } from './join-contacts.ts';
 import {
   among,
   forget,
-  formName,
   identityForms,
   nameOf,
   readSurroundings,
@@ -90,7 +87,7 @@ async function storeMessage(
   // Seen before, or erased: a repeated or replayed webhook changes nothing (I-05, V7).
   const messageName = `${channel.id} ${event.providerMessageId}`;
   if (known.messages.has(messageName)) {
-    if (received.origin === 'webhook' && !event.echo) await nameTheNameless(deps, tx, channel, event, known);
+    if (received.origin === 'webhook' && !event.echo) await learnFromRepeat(deps, tx, channel, event, known);
     return;
   }
   if (event.echo && (await adoptEcho(deps, tx, channel, event))) return;
@@ -122,38 +119,21 @@ async function storeMessage(
   const unassigned = reopened && (await returnsUnassigned(tx, before));
   // By its id too it stands among what was there at its time: a link made since then does not take it for new.
   const messageId = imported ? idAt(createdAt) : newId();
-  const conversation = await tx.one<ConversationRow>(
-    `update conversation set
-       status = case when ? = 1 then 'open' else status end,
-       assignee_id = case when ? = 1 then null else assignee_id end,
-       inbound_count = inbound_count + ?,
-       last_message_id = case when last_message_id is null or last_message_at <= ? then ? else last_message_id end,
-       last_message_at = case when last_message_id is null or last_message_at <= ? then ? else last_message_at end,
-       last_inbound_at = case when ? = 1 and (last_inbound_at is null or last_inbound_at < ?) then ? else last_inbound_at end,
-       reply_until = case when ? = 1 and (reply_until is null or reply_until < ?) then ? else reply_until end,
-       deleted_at = null,
-       updated_at = ?
-     where id = ? returning ${columnsOf(Conversation)}`,
-    [
-      counts ? 1 : 0,
-      unassigned ? 1 : 0,
-      counts ? 1 : 0,
-      createdAt,
-      messageId,
-      createdAt,
-      createdAt,
-      opens ? 1 : 0,
-      createdAt,
-      createdAt,
-      opens ? 1 : 0,
-      windowUntil,
-      windowUntil,
-      receivedAt,
-      before.id,
-    ],
-    { prepared: true },
-  );
-  if (!conversation) throw new Error('the conversation vanished');
+  const isLatest = before.lastMessageId === null || before.lastMessageAt <= createdAt;
+  const isLater = (than: string | null, time: string): boolean => opens && (than === null || than < time);
+  const conversation: ConversationRow = {
+    ...before,
+    status: counts ? 'open' : before.status,
+    assigneeId: unassigned ? null : before.assigneeId,
+    inboundCount: before.inboundCount + (counts ? 1 : 0),
+    lastMessageId: isLatest ? messageId : before.lastMessageId,
+    lastMessageAt: isLatest ? createdAt : before.lastMessageAt,
+    lastInboundAt: isLater(before.lastInboundAt, createdAt) ? createdAt : before.lastInboundAt,
+    replyUntil: isLater(before.replyUntil, windowUntil) ? windowUntil : before.replyUntil,
+    deletedAt: null,
+    updatedAt: receivedAt,
+  };
+  tx.gather(writeConversations, conversation);
   if (!found.contactId) remember(known, channel.id, conversation.contactId, receivedAt, event);
   known.conversations.set(conversation.contactId, conversation);
   known.messages.add(messageName);
@@ -184,7 +164,7 @@ async function storeMessage(
     sendingAt: null,
     attempts: 0,
   };
-  await tx.insert(Message, message);
+  tx.gather(writeMessages, message);
   await storeAttachments(deps, tx, message, event);
   if (counts && (channel.lastInboundAt === null || channel.lastInboundAt < later(receivedAt, -60_000))) {
     await tx.query(`update channel set last_inbound_at = ? where id in (${unlockedChannel(tx)})`, [
@@ -208,6 +188,34 @@ async function storeMessage(
   }
   await deps.changes.record(tx, { kind: 'message.received', conversation, message, reopened, origin: received.origin });
 }
+
+const writeMessages: GatheredWrite<MessageRow> = (tx, messages) => tx.insert(Message, messages);
+
+/** Each is locked by this transaction since it was read. Of several states of one, the last holds. */
+const writeConversations: GatheredWrite<ConversationRow> = async (tx, conversations) => {
+  const rows = [...new Map(conversations.map((row) => [row.id, row])).values()];
+  await tx.query(
+    `with new (id, status, assignee_id, inbound_count, last_message_id, last_message_at, last_inbound_at, reply_until,
+       deleted_at, updated_at) as (values ${rows.map(() => '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')})
+     update conversation set status = new.status, assignee_id = new.assignee_id,
+       inbound_count = cast(new.inbound_count as integer), last_message_id = new.last_message_id,
+       last_message_at = new.last_message_at, last_inbound_at = new.last_inbound_at, reply_until = new.reply_until,
+       deleted_at = new.deleted_at, updated_at = new.updated_at
+     from new where conversation.id = new.id`,
+    rows.flatMap((row) => [
+      row.id,
+      row.status,
+      row.assigneeId,
+      row.inboundCount,
+      row.lastMessageId,
+      row.lastMessageAt,
+      row.lastInboundAt,
+      row.replyUntil,
+      row.deletedAt,
+      row.updatedAt,
+    ]),
+  );
+};
 
 /** Whoever comes second does not wait for a whole group of messages to be stored: the first one writes the same. */
 function unlockedChannel({ kind }: Tx): string {
@@ -282,45 +290,63 @@ async function findConversation(
   event: MessageEvent,
   { origin, known }: { origin: MessageOrigin; known: Surroundings },
 ): Promise<Found> {
-  const [contact, ...others] = await contactsOf(tx, channel, event, known);
+  const [contact, ...others] = await among(tx, identityForms(channel.id, event), known.contacts);
   if (!contact) return { conversation: undefined, contactId: undefined, contactName: undefined };
-  const isMissing = ({ type, value }: { type: string; value: string }): boolean =>
-    !contact.identities.some((identity) => identity.type === type && identity.value === value);
   const name = event.echo ? null : event.contact.name;
   // What was said before the channel was connected tells nothing new.
   const learns =
     origin !== 'imported' &&
     !event.echo &&
     ((name && name !== contact.name) || event.contact.address !== contact.address);
-  if (others.length > 0 || learns || event.contact.identities.some(isMissing)) {
-    for (const { contactId } of others) {
-      await joinContacts(deps, tx, channel, { from: contactId, into: contact.contactId });
-    }
-    await storeIdentities(tx, channel, contact.contactId, event);
-    if (learns) await learn(tx, contact, event);
+  await unite(deps, tx, channel, event, { contact, others, known });
+  if (learns) {
+    await learn(tx, contact, event);
     forget(known);
   }
   if (origin !== 'imported') await refreshProfile(deps, tx, channel, contact, event);
   const conversation =
     known.conversations.get(contact.contactId) ??
-    (await tx.one<ConversationRow>('select * from conversation where channel_id = ? and contact_id = ?', [
-      channel.id,
-      contact.contactId,
-    ]));
+    (await tx.one<ConversationRow>(
+      `select * from conversation where channel_id = ? and contact_id = ? ${tx.kind === 'postgres' ? 'for update' : ''}`,
+      [channel.id, contact.contactId],
+    ));
   return { conversation, contactId: contact.contactId, contactName: name ?? contact.name };
 }
 
-/** A history may have been quicker than the webhook, and knows no names: who has none yet gets the one that the webhook tells. */
-async function nameTheNameless(
+/** Gives a contact the identities that it was not known by, and joins the contacts that had them (C11). */
+async function unite(
+  deps: InboxDeps,
+  tx: Tx,
+  channel: ChannelRow,
+  event: MessageEvent,
+  of: { contact: KnownContact; others: readonly KnownContact[]; known: Surroundings },
+): Promise<void> {
+  const { contact, others, known } = of;
+  const isMissing = ({ type, value }: { type: string; value: string }): boolean =>
+    !contact.identities.some((identity) => identity.type === type && identity.value === value);
+  if (others.length === 0 && !event.contact.identities.some(isMissing)) return;
+  for (const { contactId } of others) {
+    await joinContacts(deps, tx, channel, { from: contactId, into: contact.contactId });
+  }
+  await storeIdentities(tx, channel, contact.contactId, event);
+  forget(known);
+}
+
+/**
+ * A history may have been quicker than the webhook. It knows a contact by one identity only, and no name: the webhook tells
+ * the others, and who has no name yet gets one.
+ */
+async function learnFromRepeat(
   deps: InboxDeps,
   tx: Tx,
   channel: ChannelRow,
   event: MessageEvent,
   known: Surroundings,
 ): Promise<void> {
-  if (!event.contact.name?.trim()) return;
-  const [contact] = await among(tx, identityForms(channel.id, event), known.contacts);
-  if (!contact || contact.name !== nameOf({ ...event.contact, name: null })) return;
+  const [contact, ...others] = await among(tx, identityForms(channel.id, event), known.contacts);
+  if (!contact) return;
+  await unite(deps, tx, channel, event, { contact, others, known });
+  if (!event.contact.name?.trim() || contact.name !== nameOf({ ...contact, name: null })) return;
   await learn(tx, contact, event);
   forget(known);
   const conversation = await tx.one<ConversationRow>(
@@ -330,24 +356,6 @@ async function nameTheNameless(
   if (conversation) {
     await deps.changes.record(tx, { kind: 'conversation.changed', conversation, act: null, by: theApp });
   }
-}
-
-/** Under the lock that whoever makes a contact takes, when there seems to be none. */
-async function contactsOf(
-  tx: Tx,
-  channel: ChannelRow,
-  event: MessageEvent,
-  known: Surroundings,
-): Promise<readonly KnownContact[]> {
-  const forms = identityForms(channel.id, event);
-  const before = await among(tx, forms, known.contacts);
-  if (before.length > 0 || tx.kind === 'sqlite') return before;
-  // Its identities may come in two lanes at once (C12).
-  const locks = forms.map((form) => Number.parseInt(sha256(formName(form)).slice(0, 8), 16) | 0);
-  await tx.query('select pg_advisory_xact_lock(7210003, number) from unnest(?::int[]) as number', [
-    `{${locks.sort((left, right) => left - right).join(',')}}`,
-  ]);
-  return among(tx, forms, new Map());
 }
 
 /** Takes what an event tells anew of a known contact: another name, the address to reply to (C11). */

@@ -1,5 +1,6 @@
 // What Twilio's own log remembers: the import of what was before, what no webhook brought, what was sent from elsewhere, sends
 // whose outcome nobody told; and what a channel's look at itself finds (C2, C8, C10, C13 to C15).
+import twilio from 'twilio';
 import { describe, expect, test } from 'vitest';
 import type { Channel, Message } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
@@ -7,6 +8,7 @@ import { pngFile } from '../support/files.ts';
 import { until } from '../support/wait.ts';
 import { newNumber, world, type World } from '../support/world.ts';
 
+const { getExpectedTwilioSignature } = twilio;
 const minute = 60_000;
 
 /** A Twilio account with a number that is not connected yet. */
@@ -118,6 +120,40 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(logReads(here) - before).toBe(2);
     for (const { id } of conversations) expect(await admin.messages(id)).toHaveLength(id === first.id ? 5 : 2);
   });
+});
+
+test('a webhook that comes after the history found its message tells who wrote: the name, and the id that hides the number (C11)', async () => {
+  const here = await world();
+  const { sandbox, rep } = here;
+  const ours = newSender(here);
+  const { account, number } = ours;
+  const channel = await connect(here, ours);
+  const customer = sandbox.twilio.customer(newNumber(), { name: 'Linnea Holmqvist', bsuid: 'SE.77' });
+  const hidden = sandbox.twilio.customer('SE.77', { name: 'Linnea Holmqvist' });
+  ours.sender.webhook.callback_url = null;
+  const { sid } = await customer.writes('With my number', { to: number });
+  await lookAgain(here, channel.id);
+  await until(async () => (await rep.section('all')).length === 1, 'what the history knows');
+  expect((await rep.section('all'))[0]!.contact.name).toBe(customer.address.replace('whatsapp:', ''));
+
+  const params = {
+    ...{ MessageSid: sid, AccountSid: account.sid, From: customer.address, To: `whatsapp:${number}` },
+    ...{ Body: 'With my number', NumMedia: '0', ProfileName: 'Linnea Holmqvist', ExternalUserId: 'whatsapp:SE.77' },
+  };
+  const address = `${here.url}/webhooks/twilio`;
+  const late = await fetch(address, {
+    method: 'POST',
+    headers: { 'x-twilio-signature': getExpectedTwilioSignature(account.authToken, address, params) },
+    body: new URLSearchParams(params),
+  });
+  expect(late.status).toBe(200);
+  await here.settled();
+  await hidden.writes('Without it', { to: number, params: { From: 'whatsapp:SE.77' } });
+  await here.settled();
+
+  const conversations = await rep.section('all');
+  expect(conversations.map(({ contact }) => contact.name)).toEqual(['Linnea Holmqvist']);
+  expect((await rep.messages(conversations[0]!.id)).map(({ text }) => text)).toEqual(['With my number', 'Without it']);
 });
 
 test('a send that times out after Twilio took it ends as one message, whoever finds it first (C8, R-01)', async () => {
