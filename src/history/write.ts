@@ -79,11 +79,15 @@ async function afterFailure(run: Run, loaded: LoadedLink, error: unknown): Promi
     return 'more';
   }
   deps.log.info({ err: error, linkId: loaded.link.id }, 'notes wait');
-  const untilLook = lookEveryMs - (deps.clock.now().getTime() % lookEveryMs);
-  if (error.kind === 'stop' || error.kind === 'reconnect') return { againInMs: untilLook };
+  if (error.kind === 'stop' || error.kind === 'reconnect') return { againAt: nextLook(deps.clock) };
   if (error.kind === 'retry') return { againInMs: Math.max(error.retryAfterMs ?? 0, retryMs) };
   if (error.kind === 'unknown') return { againInMs: inFlightMs };
   throw error;
+}
+
+function nextLook(clock: Clock): string {
+  const now = clock.now().getTime();
+  return new Date(now - (now % lookEveryMs) + lookEveryMs).toISOString();
 }
 
 /** Finishes a note that was begun, or plans the next, or writes one anew in which something changed. */

@@ -7,8 +7,11 @@ import { correlationId } from '../base/log.ts';
 import type { Database, Tx } from '../db/database.ts';
 import { Job, type JobRow } from '../db/tables.ts';
 
-/** A handler may ask to be called again without that counting as a failure. */
-export type Outcome = undefined | { readonly againInMs: number };
+/**
+ * A handler may ask to be called again without that counting as a failure: after so long, or at a moment. Of those that ask
+ * for the same moment the oldest job comes first.
+ */
+export type Outcome = undefined | { readonly againInMs: number } | { readonly againAt: string };
 
 export interface RunningJob {
   readonly id: string;

@@ -220,15 +220,10 @@ export function createWorker(deps: WorkerDeps): Worker {
           const outcome = await inTime(task.run(row, job));
           const ms = Math.round(performance.now() - begun);
           if (outcome) {
-            await deps.db.transaction((tx) =>
-              putBack(tx, row, {
-                runAt: timeText(deps.clock, outcome.againInMs),
-                attempts: row.attempts - 1,
-                error: null,
-              }),
-            );
+            const runAt = 'againAt' in outcome ? outcome.againAt : timeText(deps.clock, outcome.againInMs);
+            await deps.db.transaction((tx) => putBack(tx, row, { runAt, attempts: row.attempts - 1, error: null }));
             deps.metrics.jobs.inc({ task: row.task, outcome: 'again' });
-            deps.log.debug({ ms, againInMs: outcome.againInMs }, 'job waits');
+            deps.log.debug({ ms, runAt }, 'job waits');
             return false;
           }
           if (!completed) await finish(row);
