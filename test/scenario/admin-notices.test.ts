@@ -63,6 +63,39 @@ test('of a private channel only its owner hears, not the other admins (A8)', asy
   expect(subjects(here, chief)).toEqual([]);
 }, 60_000);
 
+test('an installation that must be renewed: its user and the admins are told once each time, until he installs anew (A4)', async () => {
+  const here = await world({ environment: { MAIL_DEBOUNCE_MS: '600000' } });
+  here.expectInLog(/needs re-install/);
+  const other = await here.install(here.sandbox.pipedrive.addUser(here.company, { name: 'Maja Ek' }));
+  const isRefused = async (): Promise<void> => {
+    here.sandbox.pipedrive.revokeTokens(here.rep.pipedrive);
+    here.clock.advance(3_600_000);
+    for (let times = 0; times < 3; times += 1) await here.rep.call('GET', '/api/records?type=person&q=hannah');
+    await here.settled();
+  };
+
+  await isRefused();
+
+  const [own, ofAdmin] = [
+    'Pipedrive låter inte längre appen arbeta för dig',
+    'Pipedrive no longer lets the app act for Sara Holm',
+  ];
+  expect(await open(here.rep)).toMatchObject([
+    { kind: 'reconnect_needed', title: own, action: 'Installera igen', url: '/install', dismissible: false },
+  ]);
+  expect(await open(here.admin)).toMatchObject([{ kind: 'reconnect_needed', title: ofAdmin, url: '/settings' }]);
+  expect(await open(other)).toEqual([]);
+  expect([here.rep, here.admin, other].map((user) => subjects(here, user))).toEqual([[own], [ofAdmin], []]);
+  const [mail] = here.sandbox.mail.of(here.rep.pipedrive.email);
+  expect(mail!.text).toContain(`Installera igen: ${here.url}/install`);
+
+  await here.install(here.rep.pipedrive);
+  await here.settled();
+  expect([await open(here.rep), await open(here.admin)]).toEqual([[], []]);
+  await isRefused();
+  expect([here.rep, here.admin, other].map((user) => subjects(here, user).length)).toEqual([2, 2, 0]);
+}, 60_000);
+
 test('a day’s budget that is used up: admins are told, and it ends by itself when there is some again (H7)', async () => {
   const here = await world({ environment: { MAIL_DEBOUNCE_MS: '600000' } });
   here.sandbox.faults.next(

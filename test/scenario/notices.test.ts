@@ -157,6 +157,25 @@ const table: readonly Case[] = [
     },
     told: { erik: heard('others'), sara: heard('mine'), maja: heard('others'), nils: heard('others') },
   },
+  {
+    when: 'a Page is connected whose contacts wrote before: nobody, of none of it (C13)',
+    ready: ({ here, erik }) => {
+      const { meta } = here.sandbox;
+      const person = meta.addPerson({ name: 'Erik Lund' });
+      const page = meta.addPage({ name: 'Nordtak Sverige', ownedBy: person });
+      return Promise.resolve(async () => {
+        await meta.customer({ name: 'Guest of long ago' }).writes('Hello', { to: page });
+        here.clock.advance(60_000);
+        const begun = await erik.call<{ login: string; authorizeUrl: string }>('POST', '/api/channels/messenger/login');
+        await fetch(meta.authorize(person, begun.body.authorizeUrl));
+        const { login } = begun.body;
+        await erik.call('POST', '/api/channels/messenger', { login, pageIds: [page.id], visibility: 'shared' });
+        const { id } = await erik.conversationWith('Guest of long ago');
+        expect(await erik.messages(id)).toMatchObject([{ text: 'Hello' }]);
+      });
+    },
+    told: { erik: nothing, sara: nothing, maja: nothing, nils: nothing },
+  },
 ];
 
 describe.each(bothDatabases)('on %s', (database) => {

@@ -15,6 +15,8 @@ export interface PushService {
   browser(): PushBrowser | undefined;
   /** What lies on the desktop now. */
   desktop(): Promise<Shown[]>;
+  /** The user clicks the notice with this tag; answers the address that the worker had a new tab opened for, or null. */
+  click(tag: string): Promise<string | null>;
 }
 
 /** Must be called before the page is opened. */
@@ -58,26 +60,53 @@ export async function withPushService(page: Page, push: PushSandbox): Promise<Pu
   return {
     browser: () => browser,
     desktop: async () => (await desktop?.evaluate(() => (globalThis as unknown as { desktop: Shown[] }).desktop)) ?? [],
+    click: (tag) =>
+      desktop!.evaluate(
+        (clicked) => (globalThis as unknown as { click(tag: string): Promise<string | null> }).click(clicked),
+        tag,
+      ),
   };
 }
 
-/** Runs in the worker: one notice a tag, and each can be closed. */
+/**
+ * Runs in the worker: one notice a tag; each can be closed, and clicked. A browser lets a worker bring up a window only after a
+ * real click on a real notice: that leave is played too.
+ */
 function playDesktop(): void {
   interface Notice extends Shown {
+    readonly data: unknown;
     close(): void;
   }
+  interface Scope {
+    readonly registration: ServiceWorkerRegistration;
+    readonly clients: { openWindow: (url: string) => Promise<unknown> };
+    readonly WindowClient: { prototype: { focus: () => Promise<unknown> } };
+    click: (tag: string) => Promise<string | null>;
+  }
   let notices: Notice[] = [];
-  const { registration } = globalThis as unknown as { registration: ServiceWorkerRegistration };
+  const scope = globalThis as unknown as Scope;
+  const { registration, clients, WindowClient: Tab } = scope;
   const close = (tag: string): void => {
     notices = notices.filter((notice) => notice.tag !== tag);
   };
-  registration.showNotification = (title, { tag = '', body = '' } = {}) => {
+  registration.showNotification = (title, { tag = '', body = '', data }: NotificationOptions = {}) => {
     close(tag);
-    notices.push({ title, body, tag, close: () => close(tag) });
+    notices.push({ title, body, tag, data, close: () => close(tag) });
     return Promise.resolve();
   };
   registration.getNotifications = ({ tag } = {}) =>
     Promise.resolve(notices.filter((notice) => tag === undefined || notice.tag === tag) as unknown as Notification[]);
+  scope.click = async (tag) => {
+    let opened: string | null = null;
+    clients.openWindow = (url) => Promise.resolve(void (opened = url));
+    Tab.prototype.focus = () => Promise.resolve();
+    let work: Promise<unknown> = Promise.resolve();
+    const notification = notices.find((notice) => notice.tag === tag);
+    const waitUntil = (what: Promise<unknown>): void => void (work = what);
+    dispatchEvent(Object.assign(new Event('notificationclick'), { notification, waitUntil }));
+    await work;
+    return opened;
+  };
   Object.defineProperty(globalThis, 'desktop', {
     get: () => notices.map(({ title, body, tag }) => ({ title, body, tag })),
   });

@@ -74,6 +74,35 @@ test('a mail looks right and breaks no rule of axe: English and Swedish, light a
   }
 }, 60_000);
 
+test('who is given a conversation reads by whom, and its last lines, though all of it was read before (N1, N4)', async () => {
+  const here = await world({ environment: { MAIL_DEBOUNCE_MS: '0' } });
+  await setSwitches(here.rep, none, { ...none, assigned: true });
+  const { number } = await here.whatsapp();
+  const hannah = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah Berg' });
+  for (const words of ['Hello', 'Is week 24 free?', 'For the north side', 'And what would it cost?'])
+    await hannah.writes(words, { to: number });
+  const { id } = await here.rep.conversationWith('Hannah Berg');
+  const messages = await until(async () => {
+    const found = await here.rep.messages(id);
+    return found.length === 4 ? found : undefined;
+  }, 'all messages');
+  await here.rep.call('PUT', `/api/conversations/${id}/read`, { through: messages.at(-1)!.id });
+
+  await here.admin.call('PUT', `/api/conversations/${id}/assignee`, { userId: here.rep.id });
+  const mail = await until(() => here.sandbox.mail.of(here.rep.pipedrive.email)[0], 'the mail');
+
+  expect(mail.subject).toBe('Erik Lund gav dig konversationen med Hannah Berg');
+  expect(mail.text).toContain('Erik Lund gav dig konversationen\n');
+  expect(mail.text).toContain(`Öppna konversationen: ${here.url}/conversations/${id}`);
+  expect(mail.text).toMatch(/Is week 24 free\?\n.*For the north side\n.*And what would it cost\?/);
+  expect(mail.text).not.toContain('Hello');
+  const page = await openPage(browser, { viewport: { width: 640, height: 800 } });
+  await page.setContent(mail.html);
+  await page.screenshot({ path: 'test-results/mail/assigned-sv.png', fullPage: true });
+  await here.settled();
+  expect(here.sandbox.mail.of(here.admin.pipedrive.email)).toEqual([]);
+}, 60_000);
+
 test('its headers say that a machine wrote it, and its links lead home; text and HTML say the same (N4)', async () => {
   const { here, mailOf } = await mailed();
   const mail = await mailOf(here.admin);

@@ -176,13 +176,54 @@ test('on the full page a test arrives, notices replace each other, open their co
   const messages = await here.admin.messages(id);
   await here.admin.call('PUT', `/api/conversations/${id}/read`, { through: messages.at(-1)!.id });
   await until(async () => (await ofHannah()).length === 0, 'the notice to go');
+
+  // A click opens the conversation in the tab that is there, and takes the notice away.
+  here.clock.advance(5_000);
+  await customer.writes('Hello?', { to: number });
+  await until(async () => (await ofHannah()).length === 1, 'the next notice');
+  expect(await service.click(id)).toBeNull();
+  await page.getByRole('log').getByText('Hello?').waitFor();
+  expect(new URL(page.url()).pathname).toBe(`/conversations/${id}`);
+  expect(await ofHannah()).toEqual([]);
+
+  // What one looks at makes no notice (N3): the test says so, and can be sent all the same (N2).
+  await page.getByRole('button', { name: 'Notifications' }).click();
+  await page.getByRole('button', { name: 'Test Desktop' }).click();
+  await page.getByText('you are looking at this conversation').waitFor();
+  await page.getByRole('button', { name: 'Test anyway' }).click();
+  await page.getByText('Arrived', { exact: true }).waitFor();
+
+  // Where no tab shows the inbox, the click opens one.
+  await page.goto(`${here.url}/settings`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  here.clock.advance(100_000);
+  await customer.writes('Are you there?', { to: number });
+  await until(async () => (await ofHannah()).length === 1, 'the last notice');
+  expect(await service.click(id)).toBe(`/conversations/${id}`);
+  await here.settled();
 }, 60_000);
 
-test('inside Pipedrive: the badge counts, a line at the foot tells, or the window comes up if one wants it (N3)', async () => {
+/** Runs in every frame: what is played stays what it is, and is counted. */
+function countTones(): void {
+  const scope = globalThis as unknown as { tones: number };
+  scope.tones = 0;
+  const start = Object.getOwnPropertyDescriptor(AudioScheduledSourceNode.prototype, 'start')!.value as (
+    this: AudioScheduledSourceNode,
+    at?: number,
+  ) => void;
+  AudioScheduledSourceNode.prototype.start = function (at) {
+    if (this.context.state === 'running') scope.tones += 1;
+    start.call(this, at);
+  };
+}
+
+test('inside Pipedrive: the badge counts, a line at the foot tells, or window and sound call if one wants it (N3)', async () => {
   const here = await world();
   const { number } = await here.whatsapp();
   const page = await openPage(browser);
+  await page.addInitScript(countTones);
   const inbox = await openWindow(here, here.admin, page);
+  const tones = () => page.frame('window')!.evaluate(() => (globalThis as unknown as { tones: number }).tones);
   const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah Berg' });
   const floating = page.locator('#floating');
   await floating.getByRole('button', { name: /close/i }).first().click();
@@ -191,16 +232,19 @@ test('inside Pipedrive: the badge counts, a line at the foot tells, or the windo
   await customer.writes('Is week 24 free?', { to: number });
   await page.getByRole('status').getByText('Hannah Berg: Is week 24 free?').waitFor();
   await page.locator('#dock .badge', { hasText: '1' }).waitFor();
+  expect(await tones()).toBe(0);
 
   await page.getByRole('button', { name: 'Messaging inbox' }).click();
   await inbox.getByRole('button', { name: 'Notifications' }).click();
   await inbox.getByRole('checkbox', { name: 'Bring the window up' }).check();
+  await inbox.getByRole('checkbox', { name: 'Play a sound' }).check();
   await inbox.getByRole('button', { name: 'Save' }).click();
   await floating.getByRole('button', { name: /close/i }).first().click();
   await floating.waitFor({ state: 'hidden' });
   await customer.writes('Hello?', { to: number });
   await floating.waitFor({ state: 'visible' });
   await inbox.getByRole('log').getByText('Hello?').waitFor();
+  await until(async () => (await tones()) === 2, 'the sound');
   await here.settled();
 }, 60_000);
 
