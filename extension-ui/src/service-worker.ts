@@ -1,5 +1,6 @@
 // The service worker of the full page: shows the notices that are pushed to this browser, one per conversation, and takes
 // them away again. It serves no files: the page works the same without it.
+import type { PushMessage } from '../../src/web/contract.ts';
 
 interface Closable extends Event {
   waitUntil(work: Promise<unknown>): void;
@@ -34,31 +35,12 @@ interface WorkerScope {
 export type WorkerMessage =
   { readonly kind: 'shown'; readonly testId: string } | { readonly kind: 'open'; readonly path: string };
 
-/** What the server pushes (src/notify/push.ts). */
-type Pushed =
-  | {
-      readonly kind: 'notice';
-      readonly conversationId: string;
-      readonly title: string;
-      readonly body: string;
-      readonly url: string;
-      readonly language: string;
-    }
-  | { readonly kind: 'withdraw'; readonly conversationId: string }
-  | {
-      readonly kind: 'test';
-      readonly testId: string;
-      readonly title: string;
-      readonly body: string;
-      readonly url: string;
-    };
-
 const worker = globalThis as unknown as WorkerScope;
 
 worker.addEventListener('install', (event) => event.waitUntil(worker.skipWaiting()));
 worker.addEventListener('activate', (event) => event.waitUntil(worker.clients.claim()));
 worker.addEventListener('push', (event) => {
-  const pushed = event.data?.json() as Pushed | undefined;
+  const pushed = event.data?.json() as PushMessage | undefined;
   if (pushed) event.waitUntil(receive(pushed));
 });
 worker.addEventListener('notificationclick', (event) => {
@@ -68,7 +50,7 @@ worker.addEventListener('notificationclick', (event) => {
 });
 worker.addEventListener('pushsubscriptionchange', (event) => event.waitUntil(renew()));
 
-async function receive(pushed: Pushed): Promise<void> {
+async function receive(pushed: PushMessage): Promise<void> {
   const { registration } = worker;
   if (pushed.kind === 'withdraw') {
     for (const notice of await registration.getNotifications({ tag: pushed.conversationId })) notice.close();

@@ -10,6 +10,7 @@ import type { Log } from '../base/log.ts';
 import type { PushedNoticeRow, PushSubscriptionRow } from '../db/tables.ts';
 import { defineTask, type Outcome } from '../jobs/queue.ts';
 import { noticeWords, readNoticeOf, type NoticeView } from './notices.ts';
+import type { PushMessage } from './push-message.ts';
 import { forget, openTarget, publicLookup, type SubscriptionDeps } from './subscriptions.ts';
 
 export interface Vapid {
@@ -26,26 +27,6 @@ export interface PushDeps extends SubscriptionDeps {
   /** Null without keys: nothing is pushed. */
   readonly vapid: Vapid | null;
 }
-
-/** What the service worker is told; sealed for the browser, the push service cannot read it. */
-export type PushMessage =
-  | {
-      readonly kind: 'notice';
-      readonly conversationId: string;
-      readonly trigger: string;
-      readonly title: string;
-      readonly body: string;
-      readonly url: string;
-      readonly language: string;
-    }
-  | { readonly kind: 'withdraw'; readonly conversationId: string }
-  | {
-      readonly kind: 'test';
-      readonly testId: string;
-      readonly title: string;
-      readonly body: string;
-      readonly url: string;
-    };
 
 /** A burst rings once; what follows within this long is shown together. */
 const gatherMs = 3_000;

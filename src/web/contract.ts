@@ -962,6 +962,8 @@ export const calls = {
 } as const satisfies Record<string, Call>;
 export type CallName = keyof typeof calls;
 
+/** No call answers with it: it goes to the service worker through the push service. */
+export type { PushMessage } from '../notify/push-message.ts';
 export type User = z.infer<typeof user>;
 export type Colleague = z.infer<typeof colleague>;
 export type Company = z.infer<typeof company>;
