@@ -15,13 +15,21 @@ export type Fault =
 export interface FaultMatch {
   method?: string;
   path?: RegExp;
+  /** Only calls with one of these in their `Authorization`: those of one account. */
+  tokens?: readonly string[];
 }
 
 export interface Faults {
   /** Orders a fault for the next `times` matching requests; orders are used up first come, first served. */
   next(vendor: Vendor, match: FaultMatch, fault: Fault, times?: number): void;
-  take(vendor: Vendor, method: string, path: string): Fault | undefined;
+  take(vendor: Vendor, method: string, path: string, authorization?: string): Fault | undefined;
   clear(): void;
+  /** How many calls hang or wait now. */
+  held(): number;
+  /** Ends their waiting. */
+  release(): void;
+  /** The ends of those that wait now. */
+  readonly waiting: Set<() => void>;
 }
 
 /** `hang` and `delay` end early when this many milliseconds have passed without an end of their own. */
@@ -29,17 +37,19 @@ const LONGEST_HANG_MS = 600_000;
 
 export function createFaults(): Faults {
   const orders: { vendor: Vendor; match: FaultMatch; fault: Fault; left: number }[] = [];
+  const waiting = new Set<() => void>();
 
   return {
     next(vendor, match, fault, times = 1) {
       orders.push({ vendor, match, fault, left: times });
     },
-    take(vendor, method, path) {
+    take(vendor, method, path, authorization = '') {
       const found = orders.findIndex(
         (order) =>
           order.vendor === vendor &&
           (order.match.method === undefined || order.match.method.toUpperCase() === method.toUpperCase()) &&
-          (order.match.path === undefined || order.match.path.test(path)),
+          (order.match.path === undefined || order.match.path.test(path)) &&
+          (order.match.tokens === undefined || order.match.tokens.some((token) => authorization.includes(token))),
       );
       const order = orders[found];
       if (!order) return undefined;
@@ -50,29 +60,34 @@ export function createFaults(): Faults {
     clear() {
       orders.length = 0;
     },
+    waiting,
+    held: () => waiting.size,
+    release() {
+      for (const end of [...waiting]) end();
+    },
   };
 }
 
 /** The first middleware of every vendor. The path it matches includes the query string. */
 export function faultMiddleware(faults: Faults, vendor: Vendor): Middleware {
   return async (ctx, next) => {
-    const fault = faults.take(vendor, ctx.method, ctx.url);
-    if (fault) await suffer(ctx, next, fault);
+    const fault = faults.take(vendor, ctx.method, ctx.url, ctx.get('authorization'));
+    if (fault) await suffer(ctx, next, fault, faults.waiting);
     else await next();
   };
 }
 
-async function suffer(ctx: Context, next: Next, fault: Fault): Promise<void> {
+async function suffer(ctx: Context, next: Next, fault: Fault, waiting: Set<() => void>): Promise<void> {
   switch (fault.kind) {
     case 'answer':
       return answer(ctx, fault);
     case 'drop':
       return drop(ctx);
     case 'hang':
-      await pause(ctx, fault.ms ?? LONGEST_HANG_MS);
+      await pause(ctx, fault.ms ?? LONGEST_HANG_MS, waiting);
       return drop(ctx);
     case 'delay':
-      await pause(ctx, fault.ms);
+      await pause(ctx, fault.ms, waiting);
       await next();
       return;
     case 'do-then-drop':
@@ -96,15 +111,17 @@ function drop(ctx: Context): void {
 }
 
 /** Waits, but no longer than the caller keeps the connection open. */
-function pause(ctx: Context, ms: number): Promise<void> {
+function pause(ctx: Context, ms: number, waiting: Set<() => void>): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
       ctx.res.off('close', done);
+      waiting.delete(done);
       resolve();
     };
     const timer = setTimeout(done, ms);
     timer.unref();
+    waiting.add(done);
     ctx.res.once('close', done);
   });
 }

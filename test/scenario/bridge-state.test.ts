@@ -1,7 +1,6 @@
 // The Channels API is announced as ended: found out quietly and cheaply, and nothing else depends on it (B4, P-08, O-05).
 import { describe, expect, test } from 'vitest';
 import type { Channel, Me } from '../../src/web/contract.ts';
-import { bothDatabases } from '../support/databases.ts';
 import { bridged } from '../support/leads-inbox.ts';
 import { until } from '../support/wait.ts';
 import { newNumber, signedIn, world, type TestUser, type World } from '../support/world.ts';
@@ -120,8 +119,94 @@ describe('what is missing is told apart', () => {
   });
 });
 
-describe.each(bothDatabases)('on %s', (database) => {
-  test('switched off in mid-stream and on again: nothing waits for it, nothing is lost, nothing doubles (B4)', async () => {
+test('two processes push what is said in one conversation in its order, over slow, lost and refused calls, and lose nothing (B2, O-03)', async () => {
+  const here = await bridged({ database: 'postgres' });
+  const second = await here.beside();
+  const { number, channel } = await here.whatsapp();
+  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+  const receive = { method: 'POST', path: /messages\/receive/ };
+  for (let call = 0; call < 90; call += 1) {
+    here.sandbox.faults.next('pipedrive', receive, { kind: 'delay', ms: (call * 37) % 60 });
+    if (call === 20) here.sandbox.faults.next('pipedrive', receive, { kind: 'do-then-drop' });
+    if (call === 35) here.sandbox.faults.next('pipedrive', receive, { kind: 'answer', status: 503 });
+    if (call === 65)
+      here.sandbox.faults.next('pipedrive', receive, { kind: 'answer', status: 429, headers: { 'retry-after': '1' } });
+  }
+  const names = ['Anna', 'Bo', 'Cia', 'Dan', 'Eva', 'Filip'];
+  const said = Array.from({ length: 15 }, (_, index) => `message ${index}`);
+
+  await Promise.all(
+    names.map(async (name) => {
+      const customer = here.sandbox.twilio.customer(newNumber(), { name });
+      for (const words of said) await customer.writes(words, { to: number });
+    }),
+  );
+  const arrived = () => new Set(here.inbox.received.map(({ messageId }) => messageId)).size;
+  await until(() => arrived() === names.length * said.length, 'everything there', 25_000);
+  await here.settled();
+
+  for (const name of names) {
+    const { id } = await here.rep.conversationWith(name);
+    const order = (await here.rep.messages(id)).map((message) => message.id);
+    const pushed = here.inbox.received.filter(({ conversationId }) => conversationId === id);
+    const places = pushed.map(({ messageId }) => order.indexOf(messageId));
+    // A push whose answer was lost is said again before anything that follows it.
+    expect(places, name).toEqual(places.toSorted((one, other) => one - other));
+  }
+  const texts = shown.conversations.map(({ messages }) => messages.map(({ message }) => message));
+  expect(texts).toEqual(names.map(() => said));
+  for (const url of [here.url, second]) {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    const done = /inbox_jobs_total\{[^}]*task="push-conversation"[^}]*outcome="done"[^}]*\} (\d+)/.exec(metrics);
+    expect(Number(done?.[1]), url).toBeGreaterThan(0);
+  }
+  expect(here.inbox.problems).toEqual([]);
+}, 60_000);
+
+test('a company whose Pipedrive hangs holds up neither its own inbox nor another company’s Leads Inbox (B4, O-05)', async () => {
+  const here = await bridged();
+  const { pipedrive, faults, twilio } = here.sandbox;
+  const elsewhere = pipedrive.addCompany({ name: 'Elsewhere', domain: 'elsewhere' });
+  const olle = await here.install(pipedrive.addUser(elsewhere, { name: 'Olle Strand', admin: true }));
+  const [own, other] = [await here.whatsapp(), await here.whatsapp(olle)];
+  const shownOther = await until(() => here.inbox.channelOf(other.channel.id), 'the other channel there');
+  const shownOwn = await until(() => here.inbox.channelOf(own.channel.id), 'the own channel there');
+  const tokens = pipedrive.state.grants
+    .filter(({ companyId }) => companyId === here.company.id)
+    .map(({ accessToken }) => accessToken);
+  const hung = { method: 'POST', path: /messages\/receive/, tokens };
+  faults.next('pipedrive', hung, { kind: 'hang' }, 1_000);
+  const many = Array.from({ length: 40 }, (_, index) => twilio.customer(newNumber(), { name: `Guest ${index}` }));
+  await Promise.all(many.map((guest) => guest.writes('Hello', { to: own.number })));
+  const hannah = twilio.customer(newNumber(), { name: 'Hannah' });
+  for (let index = 0; index < 10; index += 1) await hannah.writes(`message ${index}`, { to: other.number });
+  await until(() => shownOther.conversations[0]?.messages.length === 10, 'all of the other company’s there');
+
+  // No more than four workers wait for it, and nobody else does.
+  await until(() => faults.held() === 4, 'four calls that hang');
+  expect((await here.rep.counts()).unassigned.total).toBe(40);
+  const withGuest = await here.rep.conversationWith('Guest 39');
+  await here.rep.sends(withGuest.id, 'Hello!');
+  await until(() => many[39]!.inbox.length === 1, 'the answer on the phone');
+  expect(shownOwn.conversations).toEqual([]);
+
+  faults.clear();
+  faults.release();
+  await until(() => {
+    here.clock.advance(2_000);
+    return shownOwn.conversations.length === 40;
+  }, 'all that waited');
+  await here.settled();
+  expect(here.inbox.problems).toEqual([]);
+}, 60_000);
+
+test.each([
+  ['410', 410, 'unavailable', 'sqlite'],
+  ['404', 404, 'unavailable', 'postgres'],
+  ['403 for the scope', 403, 'blocked', 'sqlite'],
+] as const)(
+  'switched off in mid-stream with %s and on again: nothing waits for it, nothing is lost, nothing doubles (B4)',
+  async (_, mode, state, database) => {
     const here = await bridged({ database });
     const { number, channel } = await here.whatsapp();
     const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
@@ -130,9 +215,9 @@ describe.each(bothDatabases)('on %s', (database) => {
     await hannah.writes('one', { to: number });
     await until(() => shown.conversations[0]?.messages.length === 1, 'the first message there');
 
-    here.inbox.mode = 410;
+    here.inbox.mode = mode;
     await hannah.writes('two', { to: number });
-    await until(async () => (await bridgeOf(here.admin)).state === 'unavailable', 'the answer being understood');
+    await until(async () => (await bridgeOf(here.admin)).state === state, 'the answer being understood');
     const callsWhenFound = channelCalls(here).length;
     await hannah.writes('three', { to: number });
     await gustav.writes('four', { to: number });
@@ -154,5 +239,5 @@ describe.each(bothDatabases)('on %s', (database) => {
     const pushed = here.inbox.received.map(({ messageId }) => messageId);
     expect(new Set(pushed).size).toBe(pushed.length);
     expect(here.inbox.problems).toEqual([]);
-  });
-});
+  },
+);

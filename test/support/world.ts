@@ -44,6 +44,8 @@ export interface World {
   /** Ends the app, and starts it again on what it left. */
   stop(): Promise<void>;
   start(): Promise<void>;
+  /** Starts the app once more beside itself on the same database, as a second process; answers its address. */
+  beside(): Promise<string>;
   readonly company: Company;
   readonly admin: TestUser;
   readonly rep: TestUser;
@@ -90,10 +92,9 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     LOG_LEVEL: 'debug',
     ...options.environment,
   };
-  const config = readConfig(environment);
-  const build = () =>
+  const build = (more: Readonly<Record<string, string>> = {}) =>
     createApp({
-      config,
+      config: readConfig({ ...environment, ...more }),
       clock,
       log: createLog('debug', logInto(log)),
       surfacesFolder: 'dist/ui',
@@ -102,11 +103,13 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   let app = await build();
   await app.start();
   let isRunning = true;
+  const others: App[] = [];
   const stop = async (): Promise<void> => {
     if (isRunning) await app.stop();
     isRunning = false;
   };
   onTestFinished(async () => {
+    for (const other of others) await other.stop();
     await stop();
     await sandbox.stop();
     await database.remove();
@@ -139,6 +142,13 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       app = await build();
       await app.start();
       isRunning = true;
+    },
+    beside: async () => {
+      const ownPort = String(await freePort());
+      const second = await build({ PORT: ownPort });
+      await second.start();
+      others.push(second);
+      return `http://127.0.0.1:${ownPort}`;
     },
     company,
     admin,
