@@ -54,7 +54,14 @@ export interface PipedriveSandbox {
   addCompany(company: { name: string; domain?: string; dailyTokens?: number }): Company;
   addUser(
     company: Company,
-    user: { name: string; email?: string; admin?: boolean; language?: string; timeZone?: string },
+    user: {
+      name: string;
+      email?: string;
+      admin?: boolean;
+      language?: string;
+      timeZone?: string;
+      currency?: string;
+    },
   ): User;
   addPerson(company: Company, person: { name: string; phone?: string; email?: string; owner?: User }): Person;
   addDeal(
@@ -167,9 +174,21 @@ function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
       state.companies.push(company);
       return company;
     },
-    addUser: (company, { name, email, admin = false, language = 'en', timeZone = 'Europe/Stockholm' }) => {
+    addUser: (
+      company,
+      { name, email, admin = false, language = 'en', timeZone = 'Europe/Stockholm', currency = 'SEK' },
+    ) => {
       const address = email ?? `${name.toLowerCase().replace(/[^a-z]+/g, '.')}@${company.domain}.example`;
-      const user = { id: newId(state), companyId: company.id, name, email: address, admin, language, timeZone };
+      const user = {
+        id: newId(state),
+        companyId: company.id,
+        name,
+        email: address,
+        admin,
+        language,
+        timeZone,
+        currency,
+      };
       state.users.push(user);
       return user;
     },

@@ -134,7 +134,7 @@ function userShape(user: User): object {
     email: user.email,
     lang: 1,
     locale: 'en_US',
-    default_currency: 'SEK',
+    default_currency: user.currency,
     active_flag: true,
     activated: true,
     is_deleted: false,

@@ -18,6 +18,7 @@ export interface User {
   admin: boolean;
   language: string;
   timeZone: string;
+  currency: string;
 }
 
 export interface Grant {

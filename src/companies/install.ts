@@ -105,6 +105,7 @@ async function storeUser(tx: Tx, me: Profile, now: string): Promise<void> {
     isAdmin: me.isAdmin ? 1 : 0,
     available: 1,
     notifications: JSON.stringify(firstNotifications),
+    currency: me.currency,
     profileAt: now,
     createdAt: now,
   });

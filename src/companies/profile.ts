@@ -20,6 +20,8 @@ export interface Profile {
   readonly language: 'en' | 'sv';
   readonly timeZone: string;
   readonly isAdmin: boolean;
+  /** ISO 4217. */
+  readonly currency: string | null;
 }
 
 export interface ProfileDeps extends TokenDeps {
@@ -69,9 +71,10 @@ async function readGranted(deps: ProfileDeps, grant: Grant): Promise<Profile | u
 export async function storeProfile(tx: Tx, me: Profile, now: string): Promise<boolean> {
   const isAdmin: Flag = me.isAdmin ? 1 : 0;
   const updated = await tx.query(
-    `update app_user set name = ?, email = ?, avatar_url = ?, language = ?, time_zone = ?, is_admin = ?, profile_at = ?
+    `update app_user set name = ?, email = ?, avatar_url = ?, language = ?, time_zone = ?, is_admin = ?, currency = ?,
+       profile_at = ?
      where company_id = ? and id = ? returning id`,
-    [me.name, me.email, me.avatarUrl, me.language, me.timeZone, isAdmin, now, me.companyId, me.userId],
+    [me.name, me.email, me.avatarUrl, me.language, me.timeZone, isAdmin, me.currency, now, me.companyId, me.userId],
   );
   return updated.length > 0;
 }
@@ -86,6 +89,7 @@ const meShape = z.object({
     company_name: z.string(),
     company_domain: z.string().regex(/^[a-z0-9-]{1,100}$/i),
     timezone_name: z.string().nullish(),
+    default_currency: z.string().nullish(),
     language: z.object({ language_code: z.string() }).nullish(),
     access: z.array(z.object({ app: z.string(), admin: z.boolean().nullish() })).nullish(),
   }),
@@ -118,5 +122,6 @@ export async function readProfile(
     language: nearestLanguage(me.language?.language_code),
     timeZone: isTimeZone(me.timezone_name) ? me.timezone_name : 'UTC',
     isAdmin: (me.access ?? []).some(({ app, admin }) => app === 'account_settings' && admin === true),
+    currency: /^[A-Z]{3}$/.test(me.default_currency ?? '') ? me.default_currency! : null,
   };
 }

@@ -9,6 +9,7 @@ import { DataDeletion1795641000000 } from '../../migrations/1795641000000-data-d
 import { Notices1795680000000 } from '../../migrations/1795680000000-notices.ts';
 import { Bridge1795677000000 } from '../../migrations/1795677000000-bridge.ts';
 import { Retention1795710000000 } from '../../migrations/1795710000000-retention.ts';
+import { CurrencyAndLinks1795741200000 } from '../../migrations/1795741200000-currency-and-links.ts';
 
 export const migrations = [
   Initial1795500000000,
@@ -21,4 +22,5 @@ export const migrations = [
   Bridge1795677000000,
   Notices1795680000000,
   Retention1795710000000,
+  CurrencyAndLinks1795741200000,
 ];

@@ -32,6 +32,8 @@ export interface UserRow {
   /** JSON of the notification switches. */
   notifications: string;
   /** When name, language and rights were last read at Pipedrive. */
+  /** ISO 4217, of his values in Pipedrive; null until his profile tells. */
+  currency: string | null;
   profileAt: string | null;
   createdAt: string;
 }
@@ -598,6 +600,7 @@ export const User = table<UserRow>('app_user', {
   isAdmin: number,
   available: number,
   notifications: text,
+  currency: maybeText,
   profileAt: maybeText,
   createdAt: text,
 });

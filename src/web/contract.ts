@@ -62,6 +62,8 @@ export const user = z.object({
   avatarUrl: z.string().nullable(),
   language,
   timeZone: z.string(),
+  /** What he reckons in at Pipedrive (ISO 4217); null where that is not known. */
+  currency: z.string().nullable(),
   isAdmin: z.boolean(),
   available: z.boolean(),
 });

@@ -388,14 +388,14 @@ test('a refusal of old tokens says nothing of those that a new install has broug
 test('rights, name and language changed in Pipedrive hold here within the hour, without a new install (A7, U1)', async () => {
   const here = await world();
   const opened = openEvents(here.url, here.rep.token, 0);
-  Object.assign(here.admin.pipedrive, { admin: false, name: 'Erik Lund-Berg', language: 'sv' });
+  Object.assign(here.admin.pipedrive, { admin: false, name: 'Erik Lund-Berg', language: 'sv', currency: 'NOK' });
 
   here.clock.advance(61 * 60_000);
   await here.admin.call('GET', '/api/me');
   await here.settled();
 
   const { body } = await here.admin.call<Me>('GET', '/api/me');
-  expect(body.user).toMatchObject({ isAdmin: false, name: 'Erik Lund-Berg', language: 'sv' });
+  expect(body.user).toMatchObject({ isAdmin: false, name: 'Erik Lund-Berg', language: 'sv', currency: 'NOK' });
   expect((await here.admin.call('PATCH', '/api/settings', { mailContent: false })).status).toBe(403);
   await until(
     () =>

@@ -23,6 +23,8 @@ interface Parameter {
 }
 
 interface Operation {
+  /** Pipedrive's price for it. */
+  readonly 'x-token-cost'?: number;
   readonly parameters?: readonly (Parameter | Reference)[];
   readonly requestBody?: Body | Reference;
 }
@@ -67,6 +69,13 @@ export function requestFaults(requests: readonly RecordedRequest[], ...documents
   return [...new Set(faults)];
 }
 
+/** What Pipedrive's description says that a request costs of the day's tokens; nothing where it does not say. */
+export function tokenCost({ method, target }: RecordedRequest, ...documents: OpenApiDocument[]): number | undefined {
+  const { pathname } = new URL(target, 'http://vendor');
+  const found = documents.map((document) => readerOf(document).find(method, pathname)).find((one) => one !== undefined);
+  return found?.operation['x-token-cost'];
+}
+
 /** Everything this process sends to `origin` from now on, until the test calls `stop`. */
 export function recordRequests(origin: string): { readonly requests: RecordedRequest[]; stop: () => void } {
   const requests: RecordedRequest[] = [];
@@ -108,34 +117,37 @@ interface Found {
 }
 
 function readerOf(document: OpenApiDocument) {
-  const ajv = new Ajv({ nullable: true, coerceTypes: true, unknownFormats: 'ignore', allErrors: true, logger: false });
-  ajv.addSchema({ $id: 'api', components: document.components ?? {} });
+  const [lenient, strict] = [true, false].map((coerceTypes) => {
+    const ajv = new Ajv({ nullable: true, coerceTypes, unknownFormats: 'ignore', allErrors: true, logger: false });
+    return ajv.addSchema({ $id: 'api', components: document.components ?? {} });
+  }) as [Ajv.Ajv, Ajv.Ajv];
   const resolve = <T extends object>(value: T | Reference): T =>
     '$ref' in value ? resolve(at(document, value.$ref) as T | Reference) : value;
 
-  /** The places where a value breaks its schema. The value is coerced on the way: forms and addresses have text only. */
-  const broken = (schema: Schema, value: unknown): string[] => {
+  /** The places where a value breaks its schema. What forms and addresses have is text, and coerced on the way; JSON is not. */
+  const broken = (ajv: Ajv.Ajv, schema: Schema, value: unknown): string[] => {
     const validate = ajv.compile(withAbsoluteReferences(schema) as object);
     if (validate({ value })) return [];
     return (validate.errors ?? []).map(({ dataPath, message }) =>
       `${dataPath.replace(/^\.value\.?/, '')} ${message}`.trim(),
     );
   };
-  const check = (schema: Schema, value: unknown): string[] => [
-    ...broken({ type: 'object', properties: { value: schema } }, structuredClone(value)),
+  const check = (schema: Schema, value: unknown, ajv = lenient): string[] => [
+    ...broken(ajv, { type: 'object', properties: { value: schema } }, structuredClone(value)),
     ...unknownNames(resolve, schema, value).map((name) => `${name} is no known name`),
   ];
 
   return {
     find(method: string, pathname: string): Found | undefined {
-      for (const [template, item] of Object.entries(document.paths)) {
+      const found = Object.entries(document.paths).flatMap(([template, item]): Found[] => {
         const operation = item[method.toLowerCase()] as Operation | undefined;
         const inPath = operation && match(baseOf(document, item) + template, pathname);
-        if (!operation || !inPath) continue;
+        if (!operation || !inPath) return [];
         const parameters = [...(item.parameters ?? []), ...(operation.parameters ?? [])].map((each) => resolve(each));
-        return { operation, parameters, inPath };
-      }
-      return undefined;
+        return [{ operation, parameters, inPath }];
+      });
+      // A path that is named as it is comes before one with a gap that it would fill.
+      return found.sort((left, right) => Object.keys(left.inPath).length - Object.keys(right.inPath).length)[0];
     },
     faults(request: RecordedRequest, { operation, parameters, inPath }: Found): string[] {
       const query = new URL(request.target, 'http://vendor').searchParams;
@@ -167,7 +179,7 @@ function readerOf(document: OpenApiDocument) {
     if (!schema || type === 'multipart/form-data') return [];
     const value = type.endsWith('json') ? parsed(request.body) : formValue(resolve, schema, request.body);
     if (value === undefined) return ['body is no JSON'];
-    return check(schema, value).map((fault) => `body ${fault}`);
+    return check(schema, value, type.endsWith('json') ? strict : lenient).map((fault) => `body ${fault}`);
   }
 }
 

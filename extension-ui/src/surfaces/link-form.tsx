@@ -101,7 +101,9 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
           ownerId,
           ...(who.kind === 'found' ? { person: { id: who.id } } : who.kind === 'new' ? { person: newPerson } : {}),
           ...(target === 'deal' && pipelineId ? { pipelineId, stageId } : {}),
-          ...(value.trim() !== '' && Number.isFinite(amount) ? { value: { amount, currency: 'SEK' } } : {}),
+          ...(me.currency !== null && value.trim() !== '' && Number.isFinite(amount)
+            ? { value: { amount, currency: me.currency } }
+            : {}),
         },
         idempotencyKey: key,
       },
@@ -313,17 +315,19 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
                     </label>
                   </>
                 )}
-                <label class="field">
-                  <span>
-                    {t('link.value')} <small>{t('optional')}</small>
-                  </span>
-                  <input
-                    inputMode="decimal"
-                    value={value}
-                    placeholder="0"
-                    onInput={(event) => setValue(event.currentTarget.value)}
-                  />
-                </label>
+                {me.currency !== null && (
+                  <label class="field">
+                    <span>
+                      {t('link.value', { currency: me.currency })} <small>{t('optional')}</small>
+                    </span>
+                    <input
+                      inputMode="decimal"
+                      value={value}
+                      placeholder="0"
+                      onInput={(event) => setValue(event.currentTarget.value)}
+                    />
+                  </label>
+                )}
                 <label class="field">
                   <span>{t('link.owner')}</span>
                   <select value={ownerId} onChange={(event) => setOwnerId(event.currentTarget.value)}>

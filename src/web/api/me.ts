@@ -128,6 +128,7 @@ function userShape(row: UserRow): User {
     avatarUrl: row.avatarUrl,
     language: row.language === 'sv' ? 'sv' : 'en',
     timeZone: row.timeZone,
+    currency: row.currency,
     isAdmin: row.isAdmin === 1,
     available: row.available === 1,
   };
