@@ -10,7 +10,9 @@ export type Fault =
   | { kind: 'drop' }
   | { kind: 'do-then-drop' }
   | { kind: 'do-then-answer'; status: number; headers?: Record<string, string>; body?: unknown }
-  | { kind: 'delay'; ms: number };
+  | { kind: 'delay'; ms: number }
+  /** The caller dies: when its request is here and nothing is done, when it is done, or when the answer has left. */
+  | { kind: 'crash'; at: 'arrived' | 'done' | 'answered'; crash: () => Promise<void> };
 
 export interface FaultMatch {
   method?: string;
@@ -96,6 +98,8 @@ async function suffer(ctx: Context, next: Next, fault: Fault, waiting: Set<() =>
     case 'do-then-answer':
       await next();
       return answer(ctx, fault);
+    case 'crash':
+      return crash(ctx, next, fault);
   }
 }
 
@@ -103,6 +107,16 @@ function answer(ctx: Context, fault: { status: number; headers?: Record<string, 
   ctx.body = fault.body ?? '';
   ctx.status = fault.status;
   ctx.set(fault.headers ?? {});
+}
+
+async function crash(ctx: Context, next: Next, fault: Extract<Fault, { kind: 'crash' }>): Promise<void> {
+  if (fault.at === 'arrived') {
+    await fault.crash();
+    return drop(ctx);
+  }
+  await next();
+  if (fault.at === 'done') await fault.crash();
+  else ctx.res.once('finish', () => void fault.crash());
 }
 
 function drop(ctx: Context): void {

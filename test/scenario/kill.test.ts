@@ -131,6 +131,19 @@ const callsFor = ({ sandbox }: Place, text: string): number =>
   [...sandbox.twilio.state.messages.values()].filter(({ body, direction }) => body === text && direction !== 'inbound')
     .length;
 
+/** From each customer’s own phone first, so that Twilio too knows the window for replies as open. */
+async function everybodyWrites({ sandbox, rep }: Place): Promise<Conversation[]> {
+  await Promise.all(
+    Array.from({ length: contacts }, (_, contact) =>
+      sandbox.twilio.customer(phoneOf(contact), { name: `Customer ${contact}` }).writes('message 0', { to: sender }),
+    ),
+  );
+  return (await until(async () => {
+    const found = await rep.section('all');
+    return found.length === contacts && found;
+  }, 'a conversation with everybody')) as Conversation[];
+}
+
 describe.each(bothDatabases)('on %s', (kind) => {
   test(
     '500 signed webhooks and the replies among them, with the server killed five times: every acknowledged one is there exactly once and in order, no reply is sent twice (I-01, R-01)',
@@ -139,18 +152,7 @@ describe.each(bothDatabases)('on %s', (kind) => {
       const here = await place(kind);
       // Slow enough that kills fall into the middle of sends.
       here.sandbox.faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, { kind: 'delay', ms: 40 }, 10_000);
-      // From each customer’s own phone first, so that Twilio too knows the window for replies as open.
-      await Promise.all(
-        Array.from({ length: contacts }, (_, contact) =>
-          here.sandbox.twilio
-            .customer(phoneOf(contact), { name: `Customer ${contact}` })
-            .writes('message 0', { to: sender }),
-        ),
-      );
-      const first = await until(async () => {
-        const found = await here.rep.section('all');
-        return found.length === contacts && found;
-      }, 'a conversation with everybody');
+      const first = await everybodyWrites(here);
       let acknowledged = contacts;
       let again = 0;
       const replies: string[] = [];
@@ -168,7 +170,7 @@ describe.each(bothDatabases)('on %s', (kind) => {
         await until(() => acknowledged >= markOf(kill), `${markOf(kill)} acknowledged`, 60_000);
         // Replies on their way, some taken by Twilio and not yet answered, when the end comes.
         for (let number = 0; number < repliesEach; number += 1) {
-          const { id } = (first as Conversation[])[(kill * repliesEach + number) % contacts]!;
+          const { id } = first[(kill * repliesEach + number) % contacts]!;
           const text = `reply ${kill} ${number}`;
           await here.rep.sends(id, text);
           replies.push(text);
@@ -209,6 +211,58 @@ describe.each(bothDatabases)('on %s', (kind) => {
       }
       // Kills that cut nothing off would prove nothing.
       expect(again).toBeGreaterThan(0);
+      expect(await here.running.server.stop()).toBe(0);
+      expect(await leftOver(here)).toEqual({ parked: 0, sound: true });
+    },
+  );
+
+  test(
+    'the server dies at each point of a send, with others at every other point: none goes out twice, and each ends with the truth (R-01)',
+    { timeout: 120_000 },
+    async () => {
+      const here = await place(kind);
+      const { faults } = here.sandbox;
+      const conversations = await everybodyWrites(here);
+      const points = ['queued', 'arrived', 'done', 'answered'] as const;
+      const replies: string[] = [];
+      for (const at of points) {
+        let dead: Promise<void> | undefined;
+        const crash = (): Promise<void> => (dead ??= here.running.server.kill());
+        if (at !== 'queued') {
+          // The first ones go through, so that every point before this one is somebody's.
+          faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, { kind: 'delay', ms: 30 }, 3);
+          faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, { kind: 'crash', at, crash }, 1);
+          faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, { kind: 'delay', ms: 30 }, 3);
+        }
+        const said = conversations.slice(0, 10).map(({ id }, number) => ({ id, text: `${at} ${number}` }));
+        const sent = await Promise.allSettled(said.map(({ id, text }) => here.rep.sends(id, text)));
+        replies.push(...said.filter((_, number) => sent[number]!.status === 'fulfilled').map(({ text }) => text));
+        if (at === 'queued') await crash();
+        await until(() => dead !== undefined, 'its death');
+        await dead;
+        faults.clear();
+        await letLeasesRunOut(here);
+        here.running.server = await startServerProcess(here);
+      }
+      expect(replies.length).toBeGreaterThanOrEqual(10);
+
+      const isOver = (message: Message): boolean =>
+        message.status !== 'queued' && !(message.status === 'unknown' && callsFor(here, message.text) > 0);
+      const outbound = (await until(
+        async () => {
+          const messages = (await everyConversation(here)).flatMap((found) => found.messages);
+          const ours = messages.filter(({ direction }) => direction === 'outbound');
+          return replies.every((text) => ours.some((message) => message.text === text)) && ours.every(isOver) && ours;
+        },
+        'an outcome of each',
+        60_000,
+      )) as Message[];
+      for (const { text, status } of outbound) {
+        const calls = callsFor(here, text);
+        expect.soft(calls, `${text} is ${status}`).toBeLessThanOrEqual(1);
+        // Twilio has it: it is found there. Twilio has it not: it is not shown as sent.
+        expect.soft(calls === 1 ? ['sent', 'delivered', 'read'] : ['unknown', 'failed'], text).toContain(status);
+      }
       expect(await here.running.server.stop()).toBe(0);
       expect(await leftOver(here)).toEqual({ parked: 0, sound: true });
     },

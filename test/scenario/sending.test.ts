@@ -101,6 +101,72 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(atTwilio(here, 'Lost')).toHaveLength(1);
     expect((await rep.call('POST', `/api/messages/${sent.id}/resend`)).status).toBe(409);
   });
+
+  test('of 260 replies, whatever happens to each on its way, none is twice at the customer, and each says what is true (R-01, R-03)', async () => {
+    const here = await world({ database });
+    const { sandbox, rep, clock } = here;
+    const { number } = await here.whatsapp();
+    here.expectInLog(/job will be tried again/);
+    const people = Array.from({ length: 13 }, (_, index) => ({ name: `Customer ${index}`, number: newNumber() }));
+    for (const { name, number: own } of people) {
+      await sandbox.twilio.customer(own, { name }).writes('Hej!', { to: number });
+    }
+    await here.settled();
+    sandbox.twilio.options.autoDeliver = false;
+    const refused = { code: 63_016, message: 'Outside the window', more_info: '', status: 400 };
+    const fates: Parameters<typeof sandbox.faults.next>[2][] = [
+      { kind: 'delay', ms: 1 },
+      { kind: 'do-then-drop' },
+      { kind: 'do-then-answer', status: 500, body: '' },
+      { kind: 'drop' },
+      { kind: 'answer', status: 400, body: refused },
+    ];
+    // Refused before anything could leave: these, and only these, are tried again by the machine.
+    sandbox.faults.next(
+      'twilio',
+      { method: 'POST', path: /Messages\.json/ },
+      { kind: 'answer', status: 429, body: { code: 20_429, message: 'Too Many Requests', status: 429 } },
+      2,
+    );
+    for (let index = 0; index < 260; index += 1) {
+      sandbox.faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, fates[(index * 7) % fates.length]!);
+    }
+
+    const conversations = await rep.section('all');
+    for (let round = 0; round < 20; round += 1) {
+      await Promise.all(conversations.map(({ id, contact }) => rep.sends(id, `${contact.name}, ${round}`)));
+    }
+    const all = async (): Promise<Message[]> =>
+      (await Promise.all(conversations.map(({ id }) => rep.messages(id))))
+        .flat()
+        .filter(({ direction }) => direction === 'outbound');
+    const left = async (status: Message['status']): Promise<number> =>
+      (await all()).filter((message) => message.status === status).length;
+    await until(async () => (await left('queued')) === 0, 'a first outcome of each', 60_000);
+    const outcomes = (await until(
+      async () => {
+        clock.advance(5_000);
+        return (await left('unknown')) === 0 && all();
+      },
+      'the truth of each',
+      60_000,
+    )) as Message[];
+
+    expect(outcomes).toHaveLength(260);
+    const seen = new Map<string, number>();
+    for (const { text, status, error } of outcomes) {
+      const taken = atTwilio(here, text).length;
+      const outcome = `${taken} at Twilio, ${status}${error ? ` ${error.code}` : ''}`;
+      seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
+    }
+    expect([...seen.keys()].toSorted()).toEqual([
+      '0 at Twilio, failed not_confirmed',
+      '0 at Twilio, failed window_closed',
+      '1 at Twilio, sent',
+    ]);
+    expect(seen.get('1 at Twilio, sent')).toBe(156);
+    await here.settled();
+  });
 });
 
 test('when Twilio wants quiet for a while, all of this sender’s messages wait for that long, and are said to (C7)', async () => {
