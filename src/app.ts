@@ -223,6 +223,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     mediaLink: links.link,
     gate: createGate(clock),
     capabilities: (name) => ({ templates: providers[name]?.templates !== undefined }),
+    hasProfiles: (name) => providers[name]?.profile !== undefined,
     pipedriveFor: (grant) => pipedriveFor(pipedrive, grant, { aside: true }),
     grants: history.grants,
   };

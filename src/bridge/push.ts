@@ -7,6 +7,7 @@ import type {
   BridgeChannelRow,
   BridgePendingRow,
   ChannelRow,
+  ContactRow,
   ConversationRow,
   MessageRow,
 } from '../db/tables.ts';
@@ -22,12 +23,16 @@ import { pushTask } from './tasks.ts';
 
 export interface PushDeps extends BridgeDeps, ShapeDeps {
   readonly gate: Gate;
+  /** Whether names and pictures of contacts are asked for after their first message. */
+  readonly hasProfiles: (provider: ChannelRow['provider']) => boolean;
 }
 
 /** So many at a time; then others have their turn. */
 const mostAtOnce = 50;
 /** A file on its way is waited for so long, so that one push tells text and file. */
 const mediaPatienceMs = 10_000;
+/** Pipedrive reads who somebody is when it first hears of him, and never again: his name is waited for so long. */
+const namePatienceMs = 10_000;
 const noBudgetWaitMs = 600_000;
 const lastResortMs = 3_600_000;
 
@@ -104,11 +109,13 @@ async function tell(deps: PushDeps, next: Next): Promise<'told' | 'nothing' | 'n
   }
   const found = await deps.db.read((reader) => load(reader, pending.id));
   if (!found) return 'nothing';
-  const { conversation, message, attachments } = found;
+  const { conversation, contact, message, attachments } = found;
   // Its outcome brings it here again.
   if (message.status === 'queued' || message.status === 'unknown') return 'nothing';
   const isOnItsWay = attachments.some(({ state }) => state === 'pending');
   if (isOnItsWay && timeText(deps.clock, -mediaPatienceMs) < pending.since) return 'not yet';
+  const isNameless = contact.profileAt === null && deps.hasProfiles(channel.provider);
+  if (isNameless && timeText(deps.clock, -namePatienceMs) < contact.createdAt) return 'not yet';
   const [grant] = await deps.grants(pending.companyId, [registration.userId, channel.ownerId]);
   if (!grant) throw new UpstreamError('pipedrive', 'reconnect', { reason: 'no_grant' });
   await pushMessage(
@@ -193,6 +200,7 @@ async function forgetChannel(deps: PushDeps, { companyId, channelId }: BridgePen
 
 interface Loaded {
   readonly conversation: ConversationRow;
+  readonly contact: ContactRow;
   readonly message: MessageRow;
   readonly attachments: readonly AttachmentRow[];
   readonly language: string;
@@ -203,11 +211,12 @@ async function load(reader: Reader, messageId: string): Promise<Loaded | undefin
   const conversation = await reader.one<ConversationRow>('select * from conversation where id = ?', [
     message?.conversationId ?? null,
   ]);
-  if (!message || !conversation) return undefined;
+  const contact = await reader.one<ContactRow>('select * from contact where id = ?', [conversation?.contactId ?? null]);
+  if (!message || !conversation || !contact) return undefined;
   const attachments = await reader.query<AttachmentRow>(
     'select * from attachment where message_id = ? order by position',
     [messageId],
   );
   const { language } = await readSettings(reader, message.companyId);
-  return { conversation, message, attachments, language };
+  return { conversation, contact, message, attachments, language };
 }

@@ -67,6 +67,28 @@ test('what was said before the channel was connected is there from the start, wi
   expect(here.inbox.problems).toEqual([]);
 });
 
+test('who writes for the first time has his name and picture there, though the provider tells them only when asked (B1)', async () => {
+  const here = await bridged();
+  const { channel, page } = await here.messenger();
+  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+  const linnea = here.sandbox.meta.customer({
+    name: 'Linnea Holmqvist',
+    picture: { ...pngFile(), contentType: 'image/png' },
+  });
+  here.sandbox.faults.next('meta', { method: 'GET', path: /profile_pic/ }, { kind: 'delay', ms: 700 });
+
+  await linnea.writes('Hej!', { to: page });
+  const there = await until(() => shown.conversations[0], 'the conversation there');
+
+  expect(there.participants.find(({ role }) => role === 'end_user')).toMatchObject({
+    name: 'Linnea Holmqvist',
+    avatar_url: expect.stringMatching(/^http/) as string,
+    avatar_expires: true,
+  });
+  await here.settled();
+  expect(here.inbox.problems).toEqual([]);
+});
+
 test('a picture shows there and still does when its link has expired; what is no picture and no text is said in words (B1, C6)', async () => {
   const here = await bridged();
   const { number, channel } = await here.whatsapp();
