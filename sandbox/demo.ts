@@ -1,5 +1,5 @@
 // One command to see it all (`npm run demo`, with `-- --port N` for another port): the sandbox, the app as a process of its own pointed at it, and a story already begun.
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { freePort, startAppProcess, type AppProcess } from './demo/app-process.ts';
@@ -41,10 +41,19 @@ async function run(): Promise<void> {
     );
     void stop().then(() => process.exit(1));
   });
+  sandbox.pipedrive.leadsInbox.uploadManifest(await manifestFor(url));
   const story = await tellStory(sandbox, ({ hours = 0, minutes = 0 }) => {
     back = (hours * 60 + minutes) * 60_000;
   });
   announce(sandbox, story, relative(process.cwd(), join(folder, 'app.log')));
+}
+
+/** The file of `manifest/` as Developer Hub would get it, with the addresses of this app. */
+async function manifestFor(url: string): Promise<unknown> {
+  const file = await readFile(join(root, 'manifest', 'messaging-manifest.json'), 'utf8');
+  const { version, endpoints } = JSON.parse(file) as { version: string; endpoints: Record<string, string> };
+  const moved = Object.entries(endpoints).map(([name, address]) => [name, address.replace(/^https?:\/\/[^/]+/, url)]);
+  return { version, endpoints: Object.fromEntries(moved) as Record<string, string> };
 }
 
 async function ports() {
@@ -86,6 +95,8 @@ The demo is running. Nordtak Solar sells roofs; its customers write on WhatsApp 
                  ${as(story.sara.user.id)}
                  the same as Sara, in Swedish
   Full page      ${sandbox.appUrl()}/
+  Leads Inbox    ${as(story.erik.user.id, '/leads/messaging')}
+                 the same conversations through the Channels API, which can be switched off there
   Be a customer  ${sandbox.console.phoneUrl()}
   All of it      ${sandbox.console.url}/
 

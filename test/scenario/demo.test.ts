@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { onTestFinished, expect, test } from 'vitest';
+import { until as eventually } from '../support/wait.ts';
 import { until } from '../support/webhook-receiver.ts';
 
 interface Demo {
@@ -55,6 +56,12 @@ test(
     const answers = await Promise.all(
       addresses(first).map(async (url) => (await fetch(url, { redirect: 'manual' })).status),
     );
+    const leadsInbox = addresses(first).find((url) => url.includes('/leads/messaging'))!;
+    const inbox = leadsInbox.replace('/leads/messaging', '/console/leads-inbox');
+    const shown = await eventually(async () => {
+      const found = (await (await fetch(inbox)).json()) as { mode: string; channels: object[]; problems: string[] };
+      return found.channels.length === 2 ? found : undefined;
+    }, 'both channels in Leads Inbox');
     first.child.kill('SIGINT');
     const code = await first.ended;
     const port = appPort(first);
@@ -63,8 +70,9 @@ test(
     second.child.kill('SIGINT');
 
     expect(port).not.toBe(busy);
-    expect(answers).toHaveLength(5);
+    expect(answers).toHaveLength(6);
     expect(answers.filter((status) => status >= 400)).toEqual([]);
+    expect(shown).toMatchObject({ mode: 'alive', problems: [] });
     expect(code).toBe(0);
     expect(gone).toBe('gone');
     expect(appPort(second)).toBe(port);
