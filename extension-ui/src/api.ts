@@ -24,6 +24,7 @@ import type {
   Suggestion,
   Template,
   TimelineEntry,
+  TwilioSender,
   User,
 } from '../../src/web/contract.ts';
 
@@ -173,14 +174,11 @@ export function createApi(source: SessionSource) {
     changeSettings: (patch: Partial<Settings>) => call<Settings>('PATCH', '/api/settings', patch),
     channels: () => call<Page<Channel>>('GET', '/api/channels'),
     senders: (accountSid: string, authToken: string) =>
-      call<Page<{ sid: string; address: string; name: string; online: boolean }>>(
-        'POST',
-        '/api/channels/whatsapp/senders',
-        { accountSid, authToken },
-      ),
+      call<Page<TwilioSender>>('POST', '/api/channels/whatsapp/senders', { accountSid, authToken }),
     connectWhatsapp: (request: {
       accountSid: string;
       authToken: string;
+      subaccountSid?: string;
       sender: string;
       name?: string;
       visibility?: 'shared' | 'private';
@@ -195,6 +193,7 @@ export function createApi(source: SessionSource) {
       >('GET', `/api/channels/messenger/pages${query({ login })}`),
     connectMessenger: (login: string, pageIds: string[], visibility: 'shared' | 'private') =>
       call<{ data: Channel[] }>('POST', '/api/channels/messenger', { login, pageIds, visibility }),
+    takeWebhook: (id: string) => call<Channel>('POST', `/api/channels/${id}/webhook`, { takeOver: true }),
     checkChannel: (id: string) => call<Channel>('POST', `/api/channels/${id}/check`),
     changeChannel: (id: string, change: { name?: string; visibility?: 'shared' | 'private' }) =>
       call<Channel>('PATCH', `/api/channels/${id}`, change),

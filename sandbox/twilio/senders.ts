@@ -4,7 +4,7 @@ import type { Context } from 'koa';
 import { paramOf } from '../listen.ts';
 import { TwilioError, formOf, jsonOf, metaList, notFound, ownAccount, pathAccount, queryOf, rfc2822 } from './api.ts';
 import { advanceSeen } from './inbound.ts';
-import type { SenderWebhook, TwilioSender, TwilioService, TwilioState } from './state.ts';
+import type { SenderWebhook, TwilioAccount, TwilioSender, TwilioService, TwilioState } from './state.ts';
 
 const paging = ['PageSize', 'Page', 'PageToken'];
 const webhookKeys = [
@@ -21,18 +21,29 @@ export function senderRoutes(router: Router, state: TwilioState): void {
     if (!ctx.path.endsWith('.json')) throw notFound(ctx);
     queryOf(ctx, []);
     const account = pathAccount(state, ctx, { anyStatus: true });
-    const uri = `/2010-04-01/Accounts/${account.sid}`;
+    ctx.body = accountResource(account);
+  });
+
+  // The account's own and those below it; a subaccount sees itself alone.
+  router.get('/2010-04-01/Accounts.json', (ctx) => {
+    const query = queryOf(ctx, ['FriendlyName', 'Status', ...paging]);
+    const own = ownAccount(ctx);
+    const size = Number(query.get('PageSize') ?? 50);
+    const asked = (name: string, value: string) => [null, value].includes(query.get(name));
+    const accounts = [...state.accounts.values()]
+      .filter((account) => account === own || account.ownerSid === own.sid)
+      .filter(({ status, name }) => asked('Status', status) && asked('FriendlyName', name))
+      .slice(0, size);
     ctx.body = {
-      sid: account.sid,
-      friendly_name: account.name,
-      status: account.status,
-      type: 'Full',
-      owner_account_sid: account.ownerSid,
-      auth_token: account.authToken,
-      date_created: rfc2822(account.createdAt),
-      date_updated: rfc2822(account.createdAt),
-      subresource_uris: { messages: `${uri}/Messages.json` },
-      uri: `${uri}.json`,
+      accounts: accounts.map(accountResource),
+      page: 0,
+      page_size: size,
+      start: 0,
+      end: Math.max(0, accounts.length - 1),
+      uri: ctx.url,
+      first_page_uri: ctx.url,
+      next_page_uri: null,
+      previous_page_uri: null,
     };
   });
 
@@ -112,6 +123,22 @@ export function senderRoutes(router: Router, state: TwilioState): void {
     advanceSeen(state, message);
     ctx.body = { success: true };
   });
+}
+
+function accountResource(account: TwilioAccount): object {
+  const uri = `/2010-04-01/Accounts/${account.sid}`;
+  return {
+    sid: account.sid,
+    friendly_name: account.name,
+    status: account.status,
+    type: 'Full',
+    owner_account_sid: account.ownerSid,
+    auth_token: account.authToken,
+    date_created: rfc2822(account.createdAt),
+    date_updated: rfc2822(account.createdAt),
+    subresource_uris: { messages: `${uri}/Messages.json` },
+    uri: `${uri}.json`,
+  };
 }
 
 function senderOf(state: TwilioState, ctx: Context): TwilioSender {

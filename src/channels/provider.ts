@@ -61,6 +61,8 @@ export interface MessageDetails {
   /** A shared post, link preview or the like. */
   readonly shared?: { readonly title?: string; readonly url?: string };
   readonly forwarded?: true;
+  /** Another app has the conversation at this moment, and answers it. */
+  readonly answeredElsewhere?: true;
   /** The contact changed its text after sending. */
   readonly edited?: true;
   /** Which of its changes the text is: an earlier one that comes later changes nothing. Not shown. */
@@ -139,6 +141,14 @@ export interface EditEvent extends EventBase {
   readonly version?: number;
 }
 
+/** The provider says that the whole channel is in trouble, or no longer is. */
+export interface TroubleEvent extends EventBase {
+  readonly type: 'trouble';
+  /** Names the sentences `failed.<code>` and `health.<code>` in `locales/`. */
+  readonly code: 'policy' | 'policy_warned';
+  readonly isOver: boolean;
+}
+
 /** Something we know but do nothing about, counted under `reason`. */
 export interface IgnoredEvent extends EventBase {
   readonly type: 'ignored';
@@ -155,7 +165,8 @@ export interface UnreadableEvent {
   readonly raw: string;
 }
 
-export type InboundEvent = MessageEvent | StatusEvent | ReactionEvent | EditEvent | IgnoredEvent | UnreadableEvent;
+export type InboundEvent =
+  MessageEvent | StatusEvent | ReactionEvent | EditEvent | TroubleEvent | IgnoredEvent | UnreadableEvent;
 
 /** A webhook as it came in. */
 export interface WebhookRequest {
@@ -248,7 +259,9 @@ export interface ChannelCheck {
   /** What we may not do although we need it, in the provider's own names. */
   readonly missing: readonly string[];
   /** Where webhooks go; `restored` when they had been switched off and are on again from now, `off` when they stay off. */
-  readonly webhook: WebhookSetup | 'restored' | 'off';
+  readonly webhook: WebhookState | 'restored' | 'off';
+  /** Whose host they go to in place of ours. */
+  readonly elsewhere?: string | undefined;
   /** Names of other apps that get the same messages and may answer them. */
   readonly otherApps: readonly string[];
 }
@@ -342,18 +355,34 @@ export interface WhatsappSender {
  * What became of telling the provider our webhook addresses: `foreign` when somebody else's stand there, `service` when a
  * Messaging Service takes the messages before they get to any address.
  */
-export type WebhookSetup = 'set' | 'manual' | 'foreign' | 'service';
+export type WebhookState = 'set' | 'manual' | 'foreign' | 'service';
+
+export interface WebhookSetup {
+  readonly webhook: WebhookState;
+  /** The host of somebody else's address, where that stands. */
+  readonly elsewhere?: string;
+}
+
+export interface TwilioLogin {
+  readonly accountSid: string;
+  readonly authToken: string;
+}
+
+/** An account that a sign-in leads to: its own, or a subaccount of it. */
+export interface WhatsappAccount extends TwilioLogin {
+  readonly name: string;
+}
 
 export interface WhatsappProvider extends Provider {
   /** Throws UpstreamError `refused` with reason `credentials_rejected` when the account does not take them. */
-  checkCredentials(credentials: { accountSid: string; authToken: string }): Promise<{ name: string }>;
-  listSenders(credentials: { accountSid: string; authToken: string }): Promise<WhatsappSender[]>;
+  checkCredentials(credentials: TwilioLogin): Promise<{ name: string }>;
+  /** Active subaccounts, each with a sign-in of its own: Twilio signs with it what concerns their senders. */
+  subaccounts(credentials: TwilioLogin): Promise<WhatsappAccount[]>;
+  listSenders(credentials: TwilioLogin): Promise<WhatsappSender[]>;
+  /** Whether this is the vendor's own number for trying it out: everybody's, and in nobody's list. */
+  isTryOut(address: string): boolean;
   /** Tells Twilio where to send; leaves an address of somebody else alone unless it is to be taken over. */
-  setWebhooks(
-    credentials: { accountSid: string; authToken: string },
-    senderSid: string,
-    options?: { takeOver?: boolean },
-  ): Promise<WebhookSetup>;
+  setWebhooks(credentials: TwilioLogin, senderSid: string, options?: { takeOver?: boolean }): Promise<WebhookSetup>;
 }
 
 export interface MessengerPage {

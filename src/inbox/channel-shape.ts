@@ -61,6 +61,7 @@ function channelShape(deps: ChannelDeps, viewer: Viewer, row: ListedChannel): Ch
     id: row.id,
     provider: row.provider,
     name: row.name,
+    account: row.account,
     address: row.address.replace(/^whatsapp:/, ''),
     avatarUrl: row.avatarUrl,
     visibility: row.visibility,
@@ -110,7 +111,7 @@ const tokenWords = new Set([
   'token_page_left_out',
 ]);
 /** Failures that concern the whole channel and not one message. */
-const ofChannel = new Set(['page_restricted', 'policy', 'app_not_live']);
+const ofChannel = new Set(['page_restricted', 'policy', 'policy_warned', 'app_not_live']);
 /** A permission that ends is told of so long before. */
 const noticeMs = 14 * 24 * 3_600_000;
 
@@ -129,9 +130,12 @@ function reasonsOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Reason
     reasons.push({ code: 'permissions', values: { permissions: check.missing.join(', ') } });
   }
   const webhook = check?.webhook ?? facts.webhook;
-  const isUnset = webhook === 'manual' && row.lastInboundAt === null;
-  if (isUnset || webhook === 'foreign' || webhook === 'service' || webhook === 'off')
+  const isUnset = webhook === 'manual' && facts.provenAt === undefined;
+  if (webhook === 'foreign') {
+    reasons.push({ code: 'webhook_foreign', values: { host: check?.elsewhere ?? facts.elsewhere ?? '?' } });
+  } else if (isUnset || webhook === 'service' || webhook === 'off') {
     reasons.push({ code: `webhook_${webhook}` });
+  }
   if (check?.endsAt && check.endsAt < later(check.at, noticeMs)) {
     reasons.push({ code: 'token_ends', values: { time: timeFor(viewer, check.endsAt) }, action: 'token' });
   }
@@ -212,8 +216,8 @@ function webhookCheck(word: Word, row: ChannelRow, facts: ChannelFacts): Check {
     case 'foreign':
       return { name, ok: false, value: word('foreign') };
     case 'manual':
-      // Entered by hand: that something came is the proof.
-      return { name, ok: row.lastInboundAt !== null, value: word('byHand') };
+      // Entered by hand: that something came is the proof. What is found by looking proves nothing.
+      return { name, ok: facts.provenAt !== undefined, value: word(facts.provenAt ? 'byHand' : 'waiting') };
   }
 }
 

@@ -1,5 +1,5 @@
 // Whether a channel can send, and what is known of its health beyond its columns (C14).
-import type { ChannelCheck, WebhookSetup } from '../channels/provider.ts';
+import type { ChannelCheck, TroubleEvent, WebhookState } from '../channels/provider.ts';
 import type { Tx } from '../db/database.ts';
 import type { ChannelRow } from '../db/tables.ts';
 import type { InboxDeps } from './deps.ts';
@@ -9,7 +9,11 @@ export interface ChannelFacts {
   /** The number was typed and is not among the account's senders. */
   readonly unlisted?: boolean;
   /** Who tells Twilio our webhook addresses: we did, somebody must by hand, or somebody else's stand there. */
-  readonly webhook?: WebhookSetup;
+  readonly webhook?: WebhookState;
+  /** Whose host stands there in place of ours. */
+  readonly elsewhere?: string | undefined;
+  /** When the first webhook came that proves an address entered by hand (ISO text). */
+  readonly provenAt?: string;
   readonly senderSid?: string;
   readonly facebookUserId?: string;
   /** Since when it has been connected, without a disconnection in between (ISO text). */
@@ -54,6 +58,21 @@ export async function rememberError(
   lastError: NonNullable<ChannelFacts['lastError']>,
 ): Promise<void> {
   await changeFacts(tx, channelId, (facts) => ({ ...facts, lastError }));
+}
+
+/** What a provider tells of the whole channel stands until it says otherwise, or a message goes out after it (C14). */
+export async function noteTrouble(
+  deps: Pick<InboxDeps, 'changes'>,
+  tx: Tx,
+  channel: ChannelRow,
+  { code, isOver, at }: TroubleEvent,
+  receivedAt: string,
+): Promise<void> {
+  await changeFacts(tx, channel.id, ({ lastError, ...facts }) => {
+    if (!isOver) return { ...facts, lastError: { code, providerCode: null, at: at ?? receivedAt } };
+    return lastError?.code.startsWith('policy') ? facts : { ...facts, ...(lastError ? { lastError } : {}) };
+  });
+  await deps.changes.record(tx, { kind: 'channel.changed', companyId: channel.companyId, channelId: channel.id });
 }
 
 /** Sending stops and the screens say why; messages that come in are still received and kept. */

@@ -2,7 +2,7 @@
 import { timeText } from '../base/clock.ts';
 import { UpstreamError, UserError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
-import type { MessengerPage, Providers, WhatsappSender } from '../channels/provider.ts';
+import type { MessengerPage, Providers, TwilioLogin, WebhookSetup, WhatsappSender } from '../channels/provider.ts';
 import { requireAdmin, requireOwner, visibleChannel, type Viewer } from '../companies/access.ts';
 import { audit } from '../companies/audit.ts';
 import { openState, takeState } from '../companies/oauth-state.ts';
@@ -34,40 +34,75 @@ export async function channelFor(reader: Pick<Reader, 'one'>, viewer: Viewer, id
 export interface WhatsappInput {
   readonly accountSid: string;
   readonly authToken: string;
+  /** Whose the sender is, where that is a subaccount of the account that is signed in to. */
+  readonly subaccountSid?: string | undefined;
   readonly sender: string;
   readonly name?: string | undefined;
   readonly visibility?: 'shared' | 'private' | undefined;
   readonly unlisted?: boolean | undefined;
 }
 
-/** Senders to choose from; checks the credentials on the way. */
+interface ListedSender extends WhatsappSender {
+  readonly account: { readonly sid: string; readonly name: string };
+  /** It is a channel of this company already. */
+  readonly connected: boolean;
+}
+
+/** Senders to choose from, those of subaccounts too; checks the credentials on the way. */
 export async function listSenders(
   deps: ConnectDeps,
   viewer: Viewer,
-  credentials: { accountSid: string; authToken: string },
-): Promise<WhatsappSender[]> {
+  credentials: TwilioLogin,
+): Promise<ListedSender[]> {
   requireAdmin(viewer);
-  await checkCredentials(deps, credentials);
-  return deps.providers.whatsapp.listSenders(credentials);
+  const { whatsapp } = deps.providers;
+  const own = { ...credentials, name: (await checkCredentials(deps, credentials)).name };
+  const accounts = [own, ...(await unlessRefused(() => whatsapp.subaccounts(credentials)))];
+  const connected = await deps.db.read((reader) =>
+    reader.query<{ account: string; address: string }>(
+      `select account, address from channel where company_id = ? and provider = 'whatsapp' and state <> 'disconnected'`,
+      [viewer.companyId],
+    ),
+  );
+  const found: ListedSender[] = [];
+  for (const { accountSid, authToken, name } of accounts) {
+    const senders = await unlessRefused(() => whatsapp.listSenders({ accountSid, authToken }));
+    for (const sender of senders) {
+      const isConnected = connected.some((at) => at.account === accountSid && at.address === sender.address);
+      found.push({ ...sender, account: { sid: accountSid, name }, connected: isConnected });
+    }
+  }
+  return found;
+}
+
+/** Not every account may use every API: then a number can still be typed. */
+async function unlessRefused<T>(list: () => Promise<T[]>): Promise<T[]> {
+  try {
+    return await list();
+  } catch (error) {
+    if (error instanceof UpstreamError && error.kind === 'refused') return [];
+    throw error;
+  }
 }
 
 /** Connects a WhatsApp sender by Account SID and primary auth token, which are checked at once (C2). */
 export async function connectWhatsapp(deps: ConnectDeps, viewer: Viewer, input: WhatsappInput): Promise<ChannelRow> {
   requireAdmin(viewer);
-  const credentials = { accountSid: input.accountSid.trim(), authToken: input.authToken.trim() };
+  const { whatsapp } = deps.providers;
+  const login = { accountSid: input.accountSid.trim(), authToken: input.authToken.trim() };
   const address = senderAddress(input.sender);
-  await checkCredentials(deps, credentials);
-  const senders = await deps.providers.whatsapp.listSenders(credentials).catch((error: unknown) => {
-    // Not every account may use that API: then the number must be vouched for.
-    if (error instanceof UpstreamError && error.kind === 'refused') return [];
-    throw error;
-  });
+  await checkCredentials(deps, login);
+  const credentials = await accountOf(deps, login, input);
+  // Not every account may use that API: then the number must be vouched for.
+  const senders = await unlessRefused(() => whatsapp.listSenders(credentials));
   const listed = senders.find((sender) => sender.address === address);
-  if (!listed && !input.unlisted) throw new UserError('sender_not_found', { sender: input.sender });
+  const isTryOut = whatsapp.isTryOut(address);
+  if (!listed && !isTryOut && !input.unlisted) throw new UserError('sender_not_found', { sender: input.sender });
   const settings = await deps.db.read((reader) => readSettings(reader, viewer.companyId));
-  const facts: ChannelFacts = listed
-    ? { senderSid: listed.sid, webhook: 'manual' }
-    : { unlisted: true, webhook: 'manual' };
+  const facts: ChannelFacts = {
+    webhook: 'manual',
+    ...(listed ? { senderSid: listed.sid } : isTryOut ? {} : { unlisted: true }),
+  };
   const channel = await deps.db.transaction((tx) =>
     storeChannel(deps, tx, viewer, {
       provider: 'whatsapp',
@@ -82,6 +117,19 @@ export async function connectWhatsapp(deps: ConnectDeps, viewer: Viewer, input: 
   return listed ? tellWebhooks(deps, channel, credentials, listed.sid) : channel;
 }
 
+/** Signs in to the subaccount itself where the sender is one's: its own token proves what Twilio sends of it. */
+async function accountOf(
+  deps: ConnectDeps,
+  login: TwilioLogin,
+  { subaccountSid, sender }: WhatsappInput,
+): Promise<TwilioLogin> {
+  if (subaccountSid === undefined || subaccountSid === login.accountSid) return login;
+  const accounts = await deps.providers.whatsapp.subaccounts(login);
+  const found = accounts.find(({ accountSid }) => accountSid === subaccountSid);
+  if (!found) throw new UserError('sender_not_found', { sender });
+  return { accountSid: found.accountSid, authToken: found.authToken };
+}
+
 function senderAddress(sender: string): string {
   const digits = sender
     .trim()
@@ -92,12 +140,9 @@ function senderAddress(sender: string): string {
   return `whatsapp:${digits}`;
 }
 
-async function checkCredentials(
-  deps: ConnectDeps,
-  credentials: { accountSid: string; authToken: string },
-): Promise<void> {
+async function checkCredentials(deps: ConnectDeps, credentials: TwilioLogin): Promise<{ name: string }> {
   try {
-    await deps.providers.whatsapp.checkCredentials(credentials);
+    return await deps.providers.whatsapp.checkCredentials(credentials);
   } catch (error) {
     if (error instanceof UpstreamError && error.kind === 'refused') {
       throw new UserError('credentials_rejected', { reason: error.reason }, { cause: error });
@@ -110,18 +155,18 @@ async function checkCredentials(
 async function tellWebhooks(
   deps: ConnectDeps,
   channel: ChannelRow,
-  credentials: { accountSid: string; authToken: string },
+  credentials: TwilioLogin,
   senderSid: string,
 ): Promise<ChannelRow> {
-  let webhook: ChannelFacts['webhook'];
+  let setup: WebhookSetup;
   try {
-    webhook = await deps.providers.whatsapp.setWebhooks(credentials, senderSid);
+    setup = await deps.providers.whatsapp.setWebhooks(credentials, senderSid);
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
     deps.log.warn({ err: error, channelId: channel.id }, 'could not set the webhook addresses');
-    webhook = 'manual';
+    setup = { webhook: 'manual' };
   }
-  const row = await deps.db.transaction((tx) => changeFacts(tx, channel.id, (facts) => ({ ...facts, webhook })));
+  const row = await deps.db.transaction((tx) => changeFacts(tx, channel.id, (facts) => ({ ...facts, ...setup })));
   return row ?? channel;
 }
 
@@ -156,6 +201,7 @@ async function storeChannel(deps: ConnectDeps, tx: Tx, viewer: Viewer, wanted: N
     connectedAt: kept?.connectedAt ?? now,
     ...(kept?.reconciledThrough === undefined ? {} : { reconciledThrough: kept.reconciledThrough }),
     ...(kept?.import === undefined ? {} : { import: kept.import }),
+    ...(kept?.provenAt === undefined ? {} : { provenAt: kept.provenAt }),
   };
   const sealed = deps.vault.seal(
     JSON.stringify(wanted.credentials),

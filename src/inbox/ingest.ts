@@ -7,6 +7,7 @@ import type { Tx } from '../db/database.ts';
 import { Channel, Job, columnsOf, type ChannelRow } from '../db/tables.ts';
 import { defineBatchTask, defineTask } from '../jobs/queue.ts';
 import { newId } from '../base/ids.ts';
+import { noteTrouble } from './channel-state.ts';
 import { cleanTexts } from './clean-text.ts';
 import type { InboxDeps } from './deps.ts';
 import { applyEdit, applyReaction } from './react.ts';
@@ -73,6 +74,8 @@ async function distribute(deps: InboxDeps, tx: Tx, webhooks: readonly ParsedWebh
         await deps.queue.enqueue(tx, applyReaction, { channelId: channel.id, event, receivedAt });
       } else if (event.type === 'edit') {
         await deps.queue.enqueue(tx, applyEdit, { channelId: channel.id, event, receivedAt });
+      } else if (event.type === 'trouble') {
+        await noteTrouble(deps, tx, channel, event, receivedAt);
       } else {
         deps.metrics.ignoredEvents.inc({ provider, reason: event.reason });
       }

@@ -19,6 +19,7 @@ import {
 } from '../db/tables.ts';
 import { defineTask } from '../jobs/queue.ts';
 import { theApp, type MessageOrigin } from './changes.ts';
+import { changeFacts } from './channel-state.ts';
 import type { InboxDeps } from './deps.ts';
 import { fetchMedia } from './fetch-media.ts';
 import { fetchProfile } from './fetch-profile.ts';
@@ -173,6 +174,11 @@ async function storeMessage(
     ]);
     channel.lastInboundAt = receivedAt;
   }
+  if (inbound && received.origin === 'webhook' && isUnproven(channel)) {
+    const proven = await changeFacts(tx, channel.id, (facts) => ({ ...facts, provenAt: receivedAt }));
+    channel.facts = proven?.facts ?? channel.facts;
+    await deps.changes.record(tx, { kind: 'channel.changed', companyId: channel.companyId, channelId: channel.id });
+  }
   if (isNew || before.deletedAt !== null) {
     await deps.changes.record(tx, {
       kind: 'conversation.changed',
@@ -216,6 +222,11 @@ const writeConversations: GatheredWrite<ConversationRow> = async (tx, conversati
     ]),
   );
 };
+
+/** Somebody had to enter our address by hand, and nothing has shown yet that he did (C2). Asked with every message. */
+function isUnproven({ facts }: Pick<ChannelRow, 'facts'>): boolean {
+  return facts.includes('"webhook":"manual"') && !facts.includes('"provenAt"');
+}
 
 /** Whoever comes second does not wait for a whole group of messages to be stored: the first one writes the same. */
 function unlockedChannel({ kind }: Tx): string {

@@ -23,14 +23,12 @@ export async function takeWebhook(
   const senders = await deps.providers.whatsapp.listSenders(twilio);
   const sender = senders.find((found) => found.address === address);
   if (!sender) throw new UserError('sender_not_found', { sender: address });
-  const webhook = await deps.providers.whatsapp.setWebhooks(twilio, sender.sid, { takeOver });
+  const { webhook, elsewhere } = await deps.providers.whatsapp.setWebhooks(twilio, sender.sid, { takeOver });
   return deps.db.transaction(async (tx) => {
-    const after = await changeFacts(tx, channel.id, (facts) => ({
-      ...facts,
-      webhook,
-      senderSid: sender.sid,
-      ...(facts.check ? { check: { ...facts.check, webhook } } : {}),
-    }));
+    const after = await changeFacts(tx, channel.id, (facts) => {
+      const now = { webhook, elsewhere };
+      return { ...facts, ...now, senderSid: sender.sid, ...(facts.check ? { check: { ...facts.check, ...now } } : {}) };
+    });
     await audit(deps, tx, {
       companyId: viewer.companyId,
       userId: viewer.userId,

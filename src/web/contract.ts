@@ -122,6 +122,8 @@ export const channel = z.object({
   id,
   provider,
   name: z.string(),
+  /** What it belongs to at its provider: the Page's id, or the Twilio account's SID. */
+  account: z.string(),
   address: z.string(),
   avatarUrl: z.string().nullable(),
   visibility,
@@ -234,6 +236,8 @@ export const message = z.object({
       contacts: z.array(z.object({ name: z.string(), phones: z.array(z.string()) })).optional(),
       shared: z.object({ title: z.string().optional(), url: z.string().optional() }).optional(),
       forwarded: z.literal(true).optional(),
+      /** It was written while another app answers the contact (Messenger's standby). */
+      answeredElsewhere: z.literal(true).optional(),
       edited: z.literal(true).optional(),
       referral: z
         .object({
@@ -418,10 +422,21 @@ export const savedReplyRequest = z.object({
   scope: savedReply.shape.scope,
 });
 
-export const sender = z.object({ sid: z.string(), address: z.string(), name: z.string(), online: z.boolean() });
+export const sender = z.object({
+  sid: z.string(),
+  address: z.string(),
+  name: z.string(),
+  online: z.boolean(),
+  /** Whose it is: the account that was signed in to, or a subaccount of it. */
+  account: z.object({ sid: z.string(), name: z.string() }),
+  /** It is a channel of this company already. */
+  connected: z.boolean(),
+});
 export const whatsappRequest = z.object({
   accountSid: z.string().max(100),
   authToken: z.string().max(100),
+  /** Of a sender that a subaccount has. */
+  subaccountSid: z.string().max(100).optional(),
   sender: z.string().max(40),
   name: z.string().trim().min(1).max(100).optional(),
   visibility: visibility.optional(),
@@ -974,6 +989,7 @@ export type NotificationSettings = z.infer<typeof notificationSettings>;
 export type NotificationTest = z.infer<typeof notificationTest>;
 export type AdminNotice = z.infer<typeof adminNotice>;
 export type Channel = z.infer<typeof channel>;
+export type TwilioSender = z.infer<typeof sender>;
 export type Template = z.infer<typeof template>;
 export type Link = z.infer<typeof link>;
 export type Message = z.infer<typeof message>;

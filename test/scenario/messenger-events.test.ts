@@ -1,6 +1,6 @@
 // What people do on Messenger, and what a reply does there, as the inbox shows it (C5, C7, C9, C10).
 import { describe, expect, test } from 'vitest';
-import type { Message } from '../../src/web/contract.ts';
+import type { Channel, Message } from '../../src/web/contract.ts';
 import { pngFile } from '../support/files.ts';
 import { bothDatabases, type DatabaseKind } from '../support/databases.ts';
 import { until } from '../support/wait.ts';
@@ -151,7 +151,7 @@ test('places, shared posts, buttons, ads, carts and bookings show what they hold
       details: null,
       reply: false,
     },
-    { kind: 'text', text: 'Another app owns this', details: null, reply: false },
+    { kind: 'text', text: 'Another app owns this', details: { answeredElsewhere: true }, reply: false },
   ]);
 });
 
@@ -211,4 +211,68 @@ test('names and pictures come from Facebook and are copied; who has none keeps a
   await here.settled();
   admin.token = (await signedIn(here.url, sandbox, admin.pipedrive)).token;
   expect((await contacts()).map(({ name }) => name)).toContain('Kund nowhere');
+});
+
+test('a warning of Meta’s stands on the channel, then its block, until they are lifted (C14)', async () => {
+  const { here, happens, admin } = await talking();
+  const reasons = async () =>
+    (await admin.call<{ data: Channel[] }>('GET', '/api/channels')).body.data[0]!.health.reasons.map(
+      ({ code }) => code,
+    );
+  const enforces = (action: string) =>
+    happens('messaging_policy_enforcement', { sender: undefined, policy_enforcement: { action, reason: 'spam' } });
+  await enforces('warning');
+  await until(async () => (await reasons()).includes('policy_warned'), 'the warning');
+  await enforces('block');
+  await until(async () => (await reasons()).includes('policy'), 'the block');
+  await enforces('unblock');
+  await until(async () => (await reasons()).length === 0, 'its end');
+  await here.settled();
+});
+
+test('a person may answer for seven days where that is granted: tagged as such after a day, and never before (C9)', async () => {
+  const here = await world({ environment: { META_HUMAN_AGENT: 'true' } });
+  const { sandbox, clock } = here;
+  sandbox.meta.options.humanAgent = true;
+  const { page } = await here.messenger();
+  const customer = sandbox.meta.customer({ name: 'Johan Mattsson' });
+  await customer.writes('Hej!', { to: page });
+  const begun = clock.ms();
+  const conversation = await here.admin.conversationWith('Johan Mattsson');
+  const day = 24 * 3_600_000;
+  expect(Date.parse(conversation.replyUntil!) - begun).toBeGreaterThan(7 * day - 60_000);
+  const typeOf = async (text: string) => {
+    here.admin.token = (await signedIn(here.url, sandbox, here.admin.pipedrive)).token;
+    const sent = await here.admin.sends(conversation.id, text);
+    const found = async () => (await here.admin.messages(conversation.id)).find(({ id }) => id === sent.id)!;
+    await until(async () => ['delivered', 'failed'].includes((await found()).status), text);
+    const { body } = sandbox.meta.calls.findLast(
+      ({ method, path }) => method === 'POST' && path.endsWith('/messages'),
+    )!;
+    const { messaging_type: type, tag } = body as { messaging_type: string; tag?: string };
+    return [type, tag, (await found()).error?.code];
+  };
+
+  clock.advance(day - 60_000);
+  expect(await typeOf('Within a day')).toEqual(['RESPONSE', undefined, undefined]);
+  clock.advance(120_000);
+  expect(await typeOf('A day later')).toEqual(['MESSAGE_TAG', 'HUMAN_AGENT', undefined]);
+  // Meta takes it back: said in words, with its code.
+  sandbox.meta.options.humanAgent = false;
+  expect(await typeOf('No longer granted')).toEqual(['MESSAGE_TAG', 'HUMAN_AGENT', 'permission_missing']);
+  sandbox.meta.options.humanAgent = true;
+  clock.advance(6 * day);
+  here.admin.token = (await signedIn(here.url, sandbox, here.admin.pipedrive)).token;
+  const late = await here.admin.call<{ error: { code: string } }>(
+    'POST',
+    `/api/conversations/${conversation.id}/messages`,
+    { clientMessageId: 'late', text: 'Eight days later' },
+  );
+
+  expect(late.body.error.code).toBe('reply_window_closed');
+  expect(await here.admin.conversationWith('Johan Mattsson')).toMatchObject({ replyWindowOpen: false });
+  await customer.reacts((await customer.writes('Now', { to: page })).mid, '❤️', { to: page });
+  await until(async () => (await here.admin.conversationWith('Johan Mattsson')).replyWindowOpen, 'the window again');
+  expect(await typeOf('Within a day again')).toEqual(['RESPONSE', undefined, undefined]);
+  await here.settled();
 });

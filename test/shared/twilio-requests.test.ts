@@ -70,6 +70,7 @@ test('every request to Twilio, from connecting to disconnecting, is one that Twi
     201, 202, 202, 202, 200, 200, 204,
   ]);
   expect([...new Set(requests.map(shapeOf))].sort()).toEqual([
+    'GET /2010-04-01/Accounts.json',
     'GET /2010-04-01/Accounts/AC….json',
     'GET /2010-04-01/Accounts/AC…/Messages.json',
     'GET /2010-04-01/Accounts/AC…/Messages/MM…/Media.json',

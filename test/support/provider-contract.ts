@@ -127,6 +127,12 @@ export function providerContract(name: string, subject: Subject): void {
       const events = provider.parse({ pathAndQuery, body: Buffer.from(body) });
 
       expect(events.filter(({ type }) => type === 'message')).toEqual([]);
+      // What is kept of it is a webhook that a newer version may read (I-06).
+      for (const event of events.filter(({ type }) => type === 'unreadable')) {
+        const { raw } = event as { raw: string };
+        const again = provider.parse({ pathAndQuery, body: Buffer.from(raw) });
+        expect(again.map(({ type }) => type)).toEqual(['unreadable']);
+      }
     });
 
     test('knows a report of its own message: it names the message we sent', async () => {

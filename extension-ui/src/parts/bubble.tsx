@@ -81,8 +81,9 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
 const onlyEmoji =
   /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s*){1,3}$/u;
 
-function Body({ message, provider, acts }: BubbleProps) {
+function Body({ message, provider, acts, offline }: BubbleProps) {
   const { text, attachments, kind, details } = message;
+  const pending = pendingWords(message, offline);
   if (kind === 'unsupported' && attachments.length === 0) {
     return (
       <div class="bubble unsupported">
@@ -111,6 +112,7 @@ function Body({ message, provider, acts }: BubbleProps) {
   ];
   return (
     <div class={classes.filter(Boolean).join(' ')}>
+      {details?.answeredElsewhere && <Note icon="users" words={t('message.answeredElsewhere')} />}
       {details?.forwarded && <Note icon="corner-up-right" words={t('message.forwarded')} />}
       {details?.referral && <Referral referral={details.referral} />}
       {details?.template && (
@@ -126,18 +128,21 @@ function Body({ message, provider, acts }: BubbleProps) {
           <span dir="auto">{message.replyTo.preview}</span>
         </button>
       )}
-      {pictures.length > 0 && <Pictures pictures={pictures} author={message.author.name} onOpen={acts.openPicture} />}
+      {pictures.length > 0 && (
+        <Pictures pictures={pictures} author={message.author.name} pending={pending} onOpen={acts.openPicture} />
+      )}
       {attachments.map((attachment) =>
         attachment.kind === 'audio' ? (
           <Voice
             key={attachment.id}
             attachment={attachment}
+            pending={pending}
             onPlaying={(playing) => acts.playing(message.id, playing)}
           />
         ) : attachment.kind === 'video' ? (
-          <Video key={attachment.id} attachment={attachment} />
+          <Video key={attachment.id} attachment={attachment} pending={pending} />
         ) : attachment.kind === 'file' ? (
-          <File key={attachment.id} attachment={attachment} />
+          <File key={attachment.id} attachment={attachment} pending={pending} />
         ) : null,
       )}
       {(details?.location ?? kind === 'location') && <Place message={message} />}
@@ -149,6 +154,13 @@ function Body({ message, provider, acts }: BubbleProps) {
       <Reactions message={message} />
     </div>
   );
+}
+
+/** What a file that is not here yet waits for: the provider's copy, or, of a reply of ours, its own way out. */
+function pendingWords({ direction, author, status }: Message, offline: boolean): string {
+  if (direction === 'inbound' || author.kind !== 'user') return t('message.fetching');
+  if (status !== 'queued') return '';
+  return offline ? t('status.waitingNetwork') : statusWord(status);
 }
 
 /** A place, card or link whose words only repeat what is drawn above them. */

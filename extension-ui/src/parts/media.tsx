@@ -14,20 +14,32 @@ export function pictureRatio(attachment: Attachment): number {
   return Math.max(0.5, Math.min(2.4, width && height ? width / height : 4 / 3));
 }
 
+/** What a file that is not here yet waits for; nothing when nobody works on it. */
+type Pending = string;
+
 export function Pictures({
   pictures,
   author,
+  pending,
   onOpen,
 }: {
   pictures: readonly Attachment[];
   author: string;
+  pending: Pending;
   onOpen: (attachment: Attachment) => void;
 }) {
   const several = pictures.length > 1;
   return (
     <div class={`pictures${several ? ' several' : ''}`}>
       {pictures.map((attachment) => (
-        <Picture key={attachment.id} attachment={attachment} author={author} square={several} onOpen={onOpen} />
+        <Picture
+          key={attachment.id}
+          attachment={attachment}
+          author={author}
+          pending={pending}
+          square={several}
+          onOpen={onOpen}
+        />
       ))}
     </div>
   );
@@ -36,11 +48,13 @@ export function Pictures({
 function Picture({
   attachment,
   author,
+  pending,
   square,
   onOpen,
 }: {
   attachment: Attachment;
   author: string;
+  pending: Pending;
   square: boolean;
   onOpen: (attachment: Attachment) => void;
 }) {
@@ -55,7 +69,7 @@ function Picture({
     return (
       <div class={`picture ${failed ? 'failed' : 'pending'}`} style={style}>
         <Icon name={failed ? 'triangle-alert' : 'image'} size={20} />
-        <span>{t(failed ? 'message.pictureFailed' : 'message.fetching')}</span>
+        <span>{failed ? t('message.pictureFailed') : pending}</span>
         {broken && (
           <button type="button" class="link-button" onClick={() => setBroken(false)}>
             {t('tryAgain')}
@@ -89,9 +103,10 @@ function Picture({
   );
 }
 
-export function Video({ attachment }: { attachment: Attachment }) {
+export function Video({ attachment, pending }: { attachment: Attachment; pending: Pending }) {
   const [broken, setBroken] = useState(false);
-  if (attachment.state !== 'ready' || !attachment.url || broken) return <File attachment={attachment} icon="play" />;
+  if (attachment.state !== 'ready' || !attachment.url || broken)
+    return <File attachment={attachment} pending={pending} icon="play" />;
   return (
     <video
       class="video"
@@ -123,7 +138,15 @@ async function loudness(url: string): Promise<number[]> {
   return peaks.map((peak) => peak / top);
 }
 
-export function Voice({ attachment, onPlaying }: { attachment: Attachment; onPlaying: (playing: boolean) => void }) {
+export function Voice({
+  attachment,
+  pending,
+  onPlaying,
+}: {
+  attachment: Attachment;
+  pending: Pending;
+  onPlaying: (playing: boolean) => void;
+}) {
   const audio = useRef<HTMLAudioElement>(null);
   const [playing, setPlaying] = useState(false);
   const [at, setAt] = useState(0);
@@ -133,7 +156,8 @@ export function Voice({ attachment, onPlaying }: { attachment: Attachment; onPla
   const [broken, setBroken] = useState(false);
   useEffect(() => onPlaying(playing), [playing, onPlaying]);
   const { url } = attachment;
-  if (attachment.state !== 'ready' || !url || broken) return <File attachment={attachment} icon="mic" />;
+  if (attachment.state !== 'ready' || !url || broken)
+    return <File attachment={attachment} pending={pending} icon="mic" />;
   const toggle = (): void => {
     const element = audio.current!;
     if (playing) return element.pause();
@@ -227,9 +251,11 @@ function fileFacts(name: string, size: number | null): string {
 
 export function File({
   attachment,
+  pending,
   icon = 'file-text',
 }: {
   attachment: Attachment;
+  pending: Pending;
   icon?: 'file-text' | 'mic' | 'play';
 }) {
   const inside = (
@@ -240,8 +266,8 @@ export function File({
       <span class="file-text">
         <FileName name={attachment.name} />
         <span class="file-facts">
-          {attachment.state === 'pending'
-            ? t('message.fetching')
+          {attachment.state === 'pending' && pending !== ''
+            ? pending
             : attachment.state === 'failed'
               ? t('message.fileFailed')
               : fileFacts(attachment.name, attachment.size)}

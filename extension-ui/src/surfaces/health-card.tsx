@@ -2,15 +2,30 @@
 import { useState } from 'preact/hooks';
 import type { Channel } from '../../../src/web/contract.ts';
 import { Avatar, providerName } from '../parts/avatar.tsx';
+import { Dialog } from '../parts/dialog.tsx';
 import { Icon, WithIcon } from '../parts/icon.tsx';
 import { Menu } from '../parts/menu.tsx';
 import { firstName } from '../parts/row.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useStore } from '../use-store.ts';
+import { ConnectWhatsapp } from './connect-whatsapp.tsx';
+import { EnterAddresses, TakeOver } from './twilio-addresses.tsx';
 
 /** Nobody here can mend these: one can only look whether they are over. */
-const looksAgain = new Set(['page_restricted', 'policy', 'app_not_live']);
+const looksAgain = new Set(['page_restricted', 'policy', 'policy_warned', 'app_not_live']);
+/** What mends these is a dialog of its own. */
+const mending: Readonly<Record<string, 'takeOver' | 'addresses' | 'signIn'>> = {
+  webhook_foreign: 'takeOver',
+  webhook_manual: 'addresses',
+  credentials: 'signIn',
+};
+/** And these are mended at Twilio. */
+const consoles: Readonly<Record<string, string>> = {
+  webhook_service: 'https://console.twilio.com/us1/develop/sms/services',
+  account_suspended: 'https://console.twilio.com/',
+  unlisted: 'https://console.twilio.com/us1/develop/sms/senders/whatsapp-senders',
+};
 
 export function HealthCard({
   store,
@@ -28,6 +43,7 @@ export function HealthCard({
   const [reason] = health.reasons;
   const pill = { ok: 'circle-check', warning: 'triangle-alert', broken: 'circle-x' } as const;
   const [checking, setChecking] = useState(false);
+  const [mendingBy, setMending] = useState<'takeOver' | 'addresses' | 'signIn' | 'disconnect' | null>(null);
   const check = (): void => {
     setChecking(true);
     void store.api
@@ -37,13 +53,11 @@ export function HealthCard({
   };
   const mend = (): void => {
     if (reason && looksAgain.has(reason.code)) check();
-    else if (reason?.code === 'webhook_manual' || reason?.code === 'webhook_foreign') {
-      void navigator.clipboard
-        .writeText(`${location.origin}/webhooks/twilio`)
-        .then(() => store.actions.toast(t('toast.copied')))
-        .catch(() => undefined);
-    } else onConnect(channel.provider);
+    else if (reason && reason.code in mending) setMending(mending[reason.code]!);
+    else if (reason && reason.code in consoles) open(consoles[reason.code], '_blank', 'noopener');
+    else onConnect(channel.provider);
   };
+  const close = (): void => setMending(null);
   return (
     <section class={`card health ${health.state}`} aria-label={channel.name}>
       <header>
@@ -101,11 +115,7 @@ export function HealthCard({
                 danger: true,
                 rule: true,
                 content: <WithIcon icon="unlink" words={t('settings.disconnect')} />,
-                onPick: () =>
-                  void store.api
-                    .disconnect(channel.id)
-                    .then(() => store.actions.toast(t('toast.disconnected')))
-                    .catch(store.actions.explain),
+                onPick: () => setMending('disconnect'),
               },
             ]}
           />
@@ -138,6 +148,42 @@ export function HealthCard({
           </div>
         ))}
       </dl>
+      {mendingBy === 'takeOver' && <TakeOver store={store} channel={channel} onClose={close} />}
+      {mendingBy === 'addresses' && <EnterAddresses store={store} channel={channel} onClose={close} />}
+      {mendingBy === 'signIn' && <ConnectWhatsapp store={store} again={channel} onClose={close} />}
+      {mendingBy === 'disconnect' && <Disconnect store={store} channel={channel} onClose={close} />}
     </section>
+  );
+}
+
+function Disconnect({ store, channel, onClose }: { store: Store; channel: Channel; onClose: () => void }) {
+  const title = t('disconnect.title', { name: channel.name });
+  const disconnect = (): void => {
+    onClose();
+    void store.api
+      .disconnect(channel.id)
+      .then(() => store.actions.toast(t('toast.disconnected')))
+      .catch(store.actions.explain);
+  };
+  return (
+    <Dialog
+      kind="question"
+      title={title}
+      label={title}
+      onClose={onClose}
+      footer={
+        <>
+          <button type="button" class="button" onClick={onClose}>
+            {t('disconnect.keep')}
+          </button>
+          <button type="button" class="button danger" onClick={disconnect}>
+            <Icon name="unlink" size={16} />
+            {t('settings.disconnect')}
+          </button>
+        </>
+      }
+    >
+      <p>{t('disconnect.body')}</p>
+    </Dialog>
   );
 }

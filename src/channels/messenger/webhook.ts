@@ -55,7 +55,9 @@ function entryEvents(appId: string, entry: unknown): InboundEvent[] {
       });
       try {
         const read = eventOf(appId, page, entry, event);
-        return read.type === 'unreadable' ? { ...read, raw } : read;
+        if (read.type === 'unreadable') return { ...read, raw };
+        const isStandby = list === entry.standby && read.type === 'message';
+        return isStandby ? { ...read, details: { ...read.details, answeredElsewhere: true } } : read;
       } catch {
         return unreadable(page, 'malformed', raw);
       }
@@ -90,6 +92,7 @@ function eventOf(appId: string, entryPage: string | null, entry: Json, event: un
     const said = otherEvent(base, contact, event, raw);
     if (said) return said;
   }
+  if (isObject(event.policy_enforcement)) return policyEvent(base, event.policy_enforcement);
   const known = knownKinds.find((kind) => kind in event);
   return ignored(page, known ?? 'unknown_event');
 }
@@ -133,10 +136,15 @@ const knownKinds = [
   'take_thread_control',
   'request_thread_control',
   'app_roles',
-  'policy_enforcement',
   'response_feedback',
   'account_linking',
 ] as const;
+
+/** Meta warns or blocks the Page, or lifts that (messaging_policy_enforcement). */
+function policyEvent(base: Base, { action }: Json): InboundEvent {
+  const code = action === 'block' ? 'policy' : 'policy_warned';
+  return { ...base, type: 'trouble', code, isOver: action === 'unblock' };
+}
 
 type Base = Pick<MessageEvent, 'account' | 'address' | 'at'>;
 

@@ -1,6 +1,6 @@
 // Where Twilio sends what concerns a sender: reads it, writes our addresses, and takes them out again (Senders API v2).
 import { UpstreamError } from '../../base/errors.ts';
-import type { ChannelAccess, WebhookSetup } from '../provider.ts';
+import type { ChannelAccess, WebhookSetup, WebhookState } from '../provider.ts';
 import { accountOf, twilioClient, type TwilioAccount } from './client.ts';
 import type { WhatsappSettings } from './settings.ts';
 import { listSenders } from './setup.ts';
@@ -29,7 +29,7 @@ export async function setWebhooks(
   options: { takeOver?: boolean } = {},
 ): Promise<WebhookSetup> {
   const present = await readWebhook(settings, account, senderSid);
-  if (isForeign(settings, present.callback_url) && !options.takeOver) return 'foreign';
+  if (isForeign(settings, present.callback_url) && !options.takeOver) return foreign(present.callback_url);
   // What becomes of a message of ours is told where the message itself says: somebody else's address for that may stay.
   const isStatusFree = options.takeOver || !isForeign(settings, present.status_callback_url);
   await writeWebhook(settings, account, senderSid, {
@@ -43,23 +43,23 @@ export async function setWebhooks(
         }
       : {}),
   });
-  return (await isTakenByService(settings, account, senderSid)) ? 'service' : 'set';
+  return { webhook: await pastServices(settings, account, senderSid) };
 }
 
 /** How it is now. An address that is gone is set again: `restored`. */
 export async function lookAfterWebhooks(
   settings: WhatsappSettings,
   channel: ChannelAccess,
-): Promise<WebhookSetup | 'restored'> {
+): Promise<Omit<WebhookSetup, 'webhook'> & { webhook: WebhookState | 'restored' }> {
   const account = accountOf(channel);
   const sender = await senderOf(settings, channel);
   // Not every sender can be reached by this API, such as the sandbox's number.
-  if (!sender) return 'manual';
+  if (!sender) return { webhook: 'manual' };
   const { callback_url: address } = await readWebhook(settings, account, sender.sid);
-  if (isForeign(settings, address)) return 'foreign';
-  if (address) return (await isTakenByService(settings, account, sender.sid)) ? 'service' : 'set';
+  if (isForeign(settings, address)) return foreign(address);
+  if (address) return { webhook: await pastServices(settings, account, sender.sid) };
   const outcome = await setWebhooks(settings, account, sender.sid);
-  return outcome === 'set' ? 'restored' : outcome;
+  return outcome.webhook === 'set' ? { webhook: 'restored' } : outcome;
 }
 
 /** Takes out our addresses; somebody else's stay. */
@@ -84,6 +84,11 @@ async function senderOf(settings: WhatsappSettings, channel: ChannelAccess): Pro
     if (error instanceof UpstreamError && error.kind === 'refused') return undefined;
     throw error;
   }
+}
+
+/** Its host alone: the rest of an address may hold a password. */
+function foreign(address: string | null | undefined): WebhookSetup {
+  return { webhook: 'foreign', ...(address && URL.canParse(address) ? { elsewhere: new URL(address).host } : {}) };
 }
 
 function isForeign(settings: WhatsappSettings, address: string | null | undefined): boolean {
@@ -117,19 +122,19 @@ async function writeWebhook(
 const mostServices = 10;
 
 /** A Messaging Service goes before the sender's own address unless it is told to defer to it (Services resource). */
-async function isTakenByService(
+async function pastServices(
   settings: WhatsappSettings,
   account: TwilioAccount,
   senderSid: string,
-): Promise<boolean> {
+): Promise<'set' | 'service'> {
   const client = await twilioClient(settings, account);
   const services = await client.messaging.v1.services.list({ limit: mostServices });
   for (const service of services) {
     if (service.useInboundWebhookOnNumber || isOurs(settings, service.inboundRequestUrl)) continue;
     const senders = await client.messaging.v1.services(service.sid).channelSenders.list({ limit: 100 });
-    if (senders.some(({ sid }) => sid === senderSid)) return true;
+    if (senders.some(({ sid }) => sid === senderSid)) return 'service';
   }
-  return false;
+  return 'set';
 }
 
 function isOurs(settings: WhatsappSettings, address: string | null): boolean {

@@ -12,8 +12,8 @@ export async function checkChannel(settings: WhatsappSettings, channel: ChannelA
     dead,
     endsAt: null,
     missing: [],
-    webhook: dead === null ? await lookAfterWebhooks(settings, channel) : 'set',
     otherApps: [],
+    ...(dead === null ? await lookAfterWebhooks(settings, channel) : { webhook: 'set' as const }),
   };
 }
 

@@ -5,7 +5,7 @@ import { readHistory, recentMessages } from './history.ts';
 import { attachments, mediaRules } from './media.ts';
 import { sendMessage } from './send.ts';
 import type { WhatsappSettings } from './settings.ts';
-import { checkCredentials, listSenders } from './setup.ts';
+import { checkCredentials, listSenders, listSubaccounts } from './setup.ts';
 import { approvedTemplates } from './templates.ts';
 import { clearWebhooks, setWebhooks } from './addresses.ts';
 import { claimWebhook, parseWebhook, verifyWebhook } from './webhook.ts';
@@ -29,6 +29,8 @@ export function createWhatsapp(settings: WhatsappSettings): WhatsappProvider {
     mediaRules: (channel) => mediaRules(settings, channel),
     recentMessages: (channel, contactAddress, since) => recentMessages(settings, channel, contactAddress, since),
     checkCredentials: (credentials) => checkCredentials(settings, credentials),
+    subaccounts: (credentials) => listSubaccounts(settings, credentials),
+    isTryOut: (address) => address === sandboxNumber,
     listSenders: (credentials) => listSenders(settings, credentials),
     setWebhooks: (credentials, senderSid, options) => setWebhooks(settings, credentials, senderSid, options),
     history: (channel, request) => readHistory(settings, channel, request),

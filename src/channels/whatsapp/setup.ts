@@ -1,7 +1,7 @@
 // Connecting a WhatsApp sender: are the credentials right, and which senders are there.
 import { z } from 'zod';
 import { UpstreamError } from '../../base/errors.ts';
-import type { WhatsappSender } from '../provider.ts';
+import type { WhatsappAccount, WhatsappSender } from '../provider.ts';
 import { twilioClient, type TwilioAccount } from './client.ts';
 import type { WhatsappSettings } from './settings.ts';
 
@@ -24,6 +24,18 @@ export async function checkCredentials(settings: WhatsappSettings, account: Twil
 
 function rejected(reason = 'credentials_rejected'): UpstreamError {
   return new UpstreamError('twilio', 'refused', { reason });
+}
+
+/** More subaccounts than anybody chooses from. */
+const mostAccounts = 50;
+
+/** What the account has below it (Accounts resource); none for a subaccount. Each is listed with an auth token of its own. */
+export async function listSubaccounts(settings: WhatsappSettings, account: TwilioAccount): Promise<WhatsappAccount[]> {
+  const client = await twilioClient(settings, account);
+  const found = await client.api.v2010.accounts.list({ status: 'active', pageSize: mostAccounts, limit: mostAccounts });
+  return found
+    .filter(({ sid, authToken }) => sid !== account.accountSid && !!authToken)
+    .map(({ sid, authToken, friendlyName }) => ({ accountSid: sid, authToken, name: friendlyName || sid }));
 }
 
 /** All WhatsApp senders of the account (Senders API v2); none where the account cannot use that API. */

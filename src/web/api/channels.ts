@@ -24,12 +24,7 @@ export function channelCalls(deps: ConnectDeps, reading: ChannelDeps): Handlers 
       ok({ data: await deps.db.read((reader) => listChannels(reader, reading, viewer)), nextCursor: null }),
     listSenders: async ({ viewer, body }) => {
       const senders = await listSenders(deps, viewer, body);
-      const data = senders.map(({ sid, address, name, online }) => ({
-        sid,
-        address: address.replace('whatsapp:', ''),
-        name,
-        online,
-      }));
+      const data = senders.map((sender) => ({ ...sender, address: sender.address.replace('whatsapp:', '') }));
       return ok({ data, nextCursor: null });
     },
     connectWhatsapp: async ({ viewer, body }) => {
