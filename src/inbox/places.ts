@@ -223,7 +223,7 @@ async function readAlong(scope: Scope, search: Search, limit: number): Promise<P
 async function sortCandidates(scope: Scope, search: Search, after: Place | null, limit: number): Promise<Place[]> {
   const { sql, parameters } = search.candidates(scope.reader.kind);
   return inOrder(scope, after, limit, {
-    sql: `id in (select e.conversation_id from search_entry e ${sql})`,
+    sql: `id in (select conversation_id from (${sql}) as candidate)`,
     parameters,
   });
 }

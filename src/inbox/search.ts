@@ -10,8 +10,8 @@ const maxTokens = 24;
 export interface Search {
   /** True for a folded text that holds every word. */
   readonly isIn: (text: string) => boolean;
-  /** The rows of the index, to be joined to `search_entry e`, that may hold the words. */
-  readonly candidates: (kind: Reader['kind']) => Condition;
+  /** `conversation_id` and `message_id` of what the index says may hold the words; no more than `most`, if it is given. */
+  readonly candidates: (kind: Reader['kind'], most?: number) => Condition;
 }
 
 /** Nothing when there is nothing to search for. */
@@ -26,16 +26,21 @@ export function searchFor(companyId: string, q: string): Search | undefined {
   const asked = [...new Set(tokens)].slice(0, maxTokens);
   return {
     isIn: (text) => patterns.every((pattern) => pattern(text)),
-    candidates: (kind) =>
-      kind === 'postgres'
+    candidates: (kind, most) => {
+      const limit = most === undefined ? '' : `limit ${most}`;
+      // Left to itself PostgreSQL guesses how many there are, and for words it has never seen walks along the whole index.
+      return kind === 'postgres'
         ? {
-            sql: 'join search_index s on s.rowid = e.number and s.grams @@ ?::tsquery',
+            sql: `with hit as materialized (select "rowid" as number from search_index where grams @@ ?::tsquery ${limit})
+              select e.conversation_id, e.message_id from hit join search_entry e on e.number = hit.number`,
             parameters: [asked.map((token) => `'${token}'`).join(' & ')],
           }
         : {
-            sql: 'join search_index s on s.rowid = e.number and s.search_index match ?',
+            sql: `select e.conversation_id, e.message_id from search_index s join search_entry e on e.number = s.rowid
+              where s.search_index match ? ${limit}`,
             parameters: [asked.map((token) => `"${token}"`).join(' AND ')],
-          },
+          };
+    },
   };
 }
 
@@ -51,11 +56,8 @@ export async function candidatesOf(
   search: Search,
   most: number,
 ): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
-  const { sql, parameters } = search.candidates(reader.kind);
-  const rows = await reader.query<{ conversationId: string; messageId: string }>(
-    `select e.conversation_id, e.message_id from search_entry e ${sql} limit ${most + 1}`,
-    parameters,
-  );
+  const { sql, parameters } = search.candidates(reader.kind, most + 1);
+  const rows = await reader.query<{ conversationId: string; messageId: string }>(sql, parameters);
   if (rows.length > most) return undefined;
   const candidates = new Map<string, string[]>();
   for (const { conversationId, messageId } of rows) {
