@@ -46,6 +46,7 @@ import { applyEdit, applyReaction } from './inbox/react.ts';
 import { applyStatus } from './inbox/status.ts';
 import { createTemplateShelf } from './inbox/template-shelf.ts';
 import { discardUpload } from './inbox/uploads.ts';
+import { tidyChanges } from './inbox/tidy-changes.ts';
 import { createQueue, releaseLeases } from './jobs/queue.ts';
 import { bindBatchTask, bindTask, createWorker, type Worker } from './jobs/worker.ts';
 import { downloadMedia } from './media/download.ts';
@@ -274,6 +275,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(refreshBrowser, push),
       bindTask(mailNotices, mail),
       bindTask(mailTrouble, mail),
+      bindTask(tidyChanges, { db, clock }),
       bindTask(tidyNotices, { db, clock }),
       bindTask(refreshProfile, { ...pipedrive, onUserChanged: userChanged }),
     ],
@@ -321,6 +323,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       await db.transaction(async (tx) => {
         await queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' });
         await queue.enqueue(tx, eraseOld, {}, { key: 'hourly' });
+        await queue.enqueue(tx, tidyChanges, {}, { key: 'hourly' });
         await queue.enqueue(tx, tidyNotices, {}, { key: 'tidy' });
         // The hourly one of an earlier start keeps its time: what fell due since then is not to wait for it (A3).
         await queue.enqueue(tx, eraseCompanies, { once: true }, { key: 'start' });

@@ -8,8 +8,15 @@ import { audit } from '../companies/audit.ts';
 import { openState, takeState } from '../companies/oauth-state.ts';
 import { readSettings } from '../companies/settings.ts';
 import type { Reader, Tx } from '../db/database.ts';
-import { Channel, MessengerLogin, type ChannelRow, type MessengerLoginRow } from '../db/tables.ts';
+import {
+  Channel,
+  MessengerLogin,
+  type ChannelRow,
+  type ConversationRow,
+  type MessengerLoginRow,
+} from '../db/tables.ts';
 import { changeFacts, factsOf, type ChannelFacts } from './channel-state.ts';
+import { actorOf } from './conversation.ts';
 import { accessOf, credentialsPlace, type InboxDeps } from './deps.ts';
 import { renewPages } from './facebook-person.ts';
 import { importHistory } from './import-history.ts';
@@ -418,6 +425,7 @@ export function changeChannel(
       change.visibility ?? before.visibility,
       before.id,
     ]);
+    if (before.visibility === 'shared' && after!.visibility === 'private') await takeBack(deps, tx, viewer, after!);
     await audit(deps, tx, {
       companyId: viewer.companyId,
       userId: viewer.userId,
@@ -427,6 +435,22 @@ export function changeChannel(
     await deps.changes.record(tx, { kind: 'channel.changed', companyId: viewer.companyId, channelId: before.id });
     return after!;
   });
+}
+
+/** Nobody keeps a conversation that he may no longer see (A8). */
+async function takeBack(deps: ConnectDeps, tx: Tx, viewer: Viewer, channel: ChannelRow): Promise<void> {
+  const conversations = await tx.query<ConversationRow>(
+    `update conversation set assignee_id = null, updated_at = ?
+     where channel_id = ? and deleted_at is null and assignee_id <> ? returning *`,
+    [timeText(deps.clock), channel.id, channel.ownerId],
+  );
+  for (const conversation of conversations)
+    await deps.changes.record(tx, {
+      kind: 'conversation.changed',
+      conversation,
+      act: 'unassigned',
+      by: actorOf(viewer),
+    });
 }
 
 /** Asks the provider at once how the channel is, and mends what needs no person (C14). */

@@ -1,10 +1,12 @@
 // Companies are walls, and private channels too (A1, A8, T-04, T-05): every call of the contract, with another company's ids.
 import { describe, expect, test } from 'vitest';
+import { picture, pictureNames } from '../../sandbox/pictures.ts';
 import { calls, type Call } from '../../src/web/contract.ts';
 import type { Conversation, Message } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
+import { openEvents } from '../support/events.ts';
 import { until } from '../support/wait.ts';
-import { newNumber, world } from '../support/world.ts';
+import { newNumber, world, type TestUser } from '../support/world.ts';
 
 const switches = { mine: true, others: true, unassigned: true, assigned: true };
 
@@ -63,22 +65,7 @@ describe.each(bothDatabases)('on %s', (database) => {
       contact: conversation.contact.id,
     };
 
-    for (const [name, call] of Object.entries<Call>(calls)) {
-      if (call.body && !bodies[name]) throw new Error(`${name} needs a body in this test`);
-      if (call.right === 'public' || name === 'streamEvents' || name === 'endSession') continue;
-      for (const id of call.path.includes(':id') ? Object.values(ids) : ['']) {
-        const path =
-          call.path.replace(':linkId', ids.link).replace(':id', id) +
-          (name === 'listPages' ? `?login=${ids.login}` : name === 'searchRecords' ? '?type=person&q=Hannah' : '');
-        const answer = await stranger.call(call.method, path, call.body ? bodies[name]!(ids) : undefined);
-        const where = `${name} ${path}`;
-        if (path.includes(':') || call.path.includes(':id') || name === 'listPages' || name === 'connectMessenger')
-          expect.soft(answer.status, where).toBe(404);
-        const words = JSON.stringify(answer.body ?? null);
-        for (const secret of ['Hannah', 'canary', ids.conversation, ids.message, ids.channel, number])
-          expect.soft(words, where).not.toContain(secret);
-      }
-    }
+    await sweep(stranger, ids, ['Hannah', 'canary', ids.conversation, ids.message, ids.channel, number]);
     expect(await stranger.section('all')).toEqual([]);
     expect((await stranger.counts()).unassigned).toEqual({ total: 0, unread: 0 });
     expect(
@@ -96,31 +83,119 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(await here.rep.conversationWith('Hannah Secret')).toMatchObject({ status: 'open', assignee: null });
   });
 
-  test('a conversation of a private channel is not there for colleagues: lists, counts, search, messages, streams (A8)', async () => {
-    const here = await world({ database });
-    const { number } = await here.whatsapp(here.admin, 'private');
-    const stream = openStream(here.url, here.rep.token);
-    await here.sandbox.twilio.customer(newNumber(), { name: 'Hannah Secret' }).writes('canary words', { to: number });
+  test('a private channel shows its owner alone what is on it, on every way there is (A8, T-05)', async () => {
+    const here = await world({ database, environment: { SMTP_URL: '' } });
+    const colleague = await here.install(
+      here.sandbox.pipedrive.addUser(here.company, { name: 'Olle Strand', admin: true }),
+    );
+    const others = [here.rep, colleague];
+    const everything = { mine: true, others: true, unassigned: true, assigned: true };
+    for (const user of others)
+      await user.call('PUT', '/api/me/notifications', { desktop: everything, email: everything });
+    const { channel, number } = await here.whatsapp(here.admin, 'private');
+    const streams = others.map((user) => openEvents(here.url, user.token, 0));
+    const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah Secret' });
+    await customer.writes('canary words', { to: number });
+    await customer.writes('', { to: number, media: [await picture(pictureNames[0]!)] });
     const conversation = await here.admin.conversationWith('Hannah Secret');
+    const [link] = await here.admin.links(conversation.id, {
+      type: 'person',
+      create: { name: 'Hannah Secret' },
+      idempotencyKey: 'walls-private',
+    });
     await here.admin.sends(conversation.id, 'canary answer');
+    await here.admin.call('PUT', `/api/conversations/${conversation.id}/presence`, { typing: true });
     await here.settled();
+    const messages = await here.admin.messages(conversation.id);
+    const ids = {
+      conversation: conversation.id,
+      message: messages[0]!.id,
+      link: link!.id,
+      channel: channel.id,
+      user: conversation.contact.id,
+      login: 'none',
+      contact: conversation.contact.id,
+    };
+    const secrets = ['Hannah', 'canary', ids.conversation, ids.message, ids.channel, number.slice(1)];
 
-    expect(await here.rep.section('all')).toEqual([]);
-    expect((await here.rep.counts()).unassigned.total).toBe(0);
-    expect((await here.rep.call<{ data: Conversation[] }>('GET', '/api/conversations?q=canary')).body.data).toEqual([]);
-    for (const path of ['', '/messages', '/timeline', '/size', '/suggestions']) {
-      expect((await here.rep.call('GET', `/api/conversations/${conversation.id}${path}`)).status).toBe(404);
+    for (const user of others) {
+      await sweep(user, ids, secrets, ['askOwner', 'searchRecords']);
+      // Who may see a person is for Pipedrive to say. To be let in he may ask: that tells whose it is, and nothing more.
+      const asked = await user.call('POST', `/api/channels/${channel.id}/ask-owner`, { what: 'share' });
+      expect(Object.keys(asked.body as object).sort()).toEqual(['askAgainAt', 'notified', 'owner']);
+      const lists = ['section=all', 'q=canary', 'q=Hannah', `channelId=${channel.id}`, 'sort=closing'];
+      for (const query of [...lists, `recordType=person&recordId=${link!.recordId}`]) {
+        const found = await user.call<{ data: Conversation[] }>('GET', `/api/conversations?${query}`);
+        expect.soft(found.body.data, query).toEqual([]);
+      }
+      expect(Object.values(await user.counts()).map(({ total }) => total)).toEqual([0, 0, 0, 0]);
+      const given = { userId: user.id };
+      const assigned = await here.admin.call('PUT', `/api/conversations/${conversation.id}/assignee`, given);
+      expect(assigned.status).toBe(422);
     }
-    expect(
-      (await here.admin.call('PUT', `/api/conversations/${conversation.id}/assignee`, { userId: here.rep.id })).status,
-    ).toBe(422);
+    // The address of a file says nothing to who has to guess it.
+    const { url } = messages.flatMap(({ attachments }) => attachments)[0]!;
+    expect((await fetch(url!.replace(/s=[^&]+$/, 's=guessed'))).status).toBe(404);
     await here.admin.call('PUT', '/api/me/availability', { available: false });
-    const seen = await until(() => (stream.text().includes('user.changed') ? stream.text() : false), 'a later event');
-    expect(seen).not.toContain('canary');
-    expect(seen).not.toContain(conversation.id);
+    for (const stream of streams) {
+      await until(() => stream.events.some(({ name }) => name === 'user.changed'), 'a later event');
+      for (const secret of secrets) expect.soft(JSON.stringify(stream.events)).not.toContain(secret);
+      stream.close();
+    }
+    const told = await here.app.db.read((reader) => reader.query<{ userId: string }>('select user_id from notice'));
+    expect(told.map(({ userId }) => userId).filter((id) => id !== here.admin.id)).toEqual([]);
+  });
+
+  test('a channel that turns private takes back what others had, and is gone from their open windows (A8)', async () => {
+    const here = await world({ database });
+    const { channel, number } = await here.whatsapp();
+    await here.sandbox.twilio.customer(newNumber(), { name: 'Hannah Secret' }).writes('canary', { to: number });
+    const { id } = await here.rep.conversationWith('Hannah Secret');
+    await here.rep.call('PUT', `/api/conversations/${id}/assignee`, { userId: here.rep.id });
+    await here.rep.call('PUT', `/api/conversations/${id}/status`, { status: 'closed' });
+    const { changeNumber } = (await here.rep.call<{ changeNumber: number }>('GET', '/api/me')).body;
+    const stream = openEvents(here.url, here.rep.token, changeNumber);
+
+    await here.admin.call('PATCH', `/api/channels/${channel.id}`, { visibility: 'private' });
+
+    const told = await until(() => stream.events.find(({ name }) => name === 'channel.changed'), 'the change');
+    expect(told.data).toEqual({ id: channel.id, channel: null });
+    expect(JSON.stringify(stream.events)).not.toContain('Hannah');
+    expect((await here.rep.call('GET', `/api/conversations/${id}`)).status).toBe(404);
+    expect(await here.admin.conversationWith('Hannah Secret')).toMatchObject({ status: 'closed', assignee: null });
+    const { body } = await here.admin.call<{ data: { kind: string; by: { name: string } }[] }>(
+      'GET',
+      `/api/conversations/${id}/timeline`,
+    );
+    expect(body.data[0]).toMatchObject({ kind: 'unassigned', by: { name: 'Erik Lund' } });
     stream.close();
   });
 });
+
+/** Makes every call there is with each of these ids: none is there, and none of the secrets is told. */
+async function sweep(
+  user: TestUser,
+  ids: Readonly<Record<string, string>>,
+  secrets: readonly string[],
+  except: readonly string[] = [],
+): Promise<void> {
+  for (const [name, call] of Object.entries<Call>(calls)) {
+    if (call.body && !bodies[name]) throw new Error(`${name} needs a body in this test`);
+    if (call.right === 'public' || ['streamEvents', 'endSession', ...except].includes(name)) continue;
+    const refused = call.right === 'admin' && !user.pipedrive.admin ? 403 : 404;
+    for (const id of call.path.includes(':id') ? Object.values(ids) : ['']) {
+      const path =
+        call.path.replace(':linkId', ids.link!).replace(':id', id) +
+        (name === 'listPages' ? `?login=${ids.login}` : name === 'searchRecords' ? '?type=person&q=Hannah' : '');
+      const answer = await user.call(call.method, path, call.body ? bodies[name]!(ids) : undefined);
+      const where = `${name} ${path}`;
+      if (call.path.includes(':id') || name === 'listPages' || name === 'connectMessenger')
+        expect.soft(answer.status, where).toBe(refused);
+      const words = JSON.stringify(answer.body ?? null);
+      for (const secret of secrets) expect.soft(words, where).not.toContain(secret);
+    }
+  }
+}
 
 test('an id that is no id is not there, whatever it looks like (A-03)', async () => {
   const { rep } = await world();
@@ -197,23 +272,3 @@ test('fields nobody may set are not set (A-09 to A-12)', async () => {
   ).toBe(403);
   await here.settled();
 });
-
-interface OpenStream {
-  text(): string;
-  close(): void;
-}
-
-function openStream(url: string, token: string, after?: string): OpenStream {
-  const abort = new AbortController();
-  let seen = '';
-  void (async () => {
-    const answer = await fetch(`${url}/api/events${after === undefined ? '' : `?after=${after}`}`, {
-      headers: { authorization: `Bearer ${token}` },
-      signal: abort.signal,
-    });
-    const decoder = new TextDecoder();
-    for await (const part of answer.body as unknown as AsyncIterable<Uint8Array>)
-      seen += decoder.decode(part, { stream: true });
-  })().catch(() => undefined);
-  return { text: () => seen, close: () => abort.abort() };
-}
