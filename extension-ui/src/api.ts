@@ -99,8 +99,10 @@ export function createApi(source: SessionSource) {
   const path = (id: string, rest = ''): string => `/api/conversations/${encodeURIComponent(id)}${rest}`;
 
   return {
-    /** Headers for a stream of one's own. */
-    streamHeaders: async (): Promise<Record<string, string>> => {
+    /** Headers for a stream of one's own; `anew` after a refusal, when there may be a session to be had all the same. */
+    streamHeaders: async (anew: boolean): Promise<Record<string, string>> => {
+      if (anew && source.signedToken) session = undefined;
+      else if (anew) source.onSignedOut();
       const token = await bearer();
       return token ? { authorization: `Bearer ${token}` } : {};
     },

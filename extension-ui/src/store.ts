@@ -17,6 +17,7 @@ import { ApiError, OfflineError, type Api } from './api.ts';
 import { createNewest } from './newest.ts';
 import { openOutbox, type Waiting } from './outbox.ts';
 import { readChoices, readDrafts, writeChoices, writeDraft, type Choices } from './remembered.ts';
+import { soon } from './soon.ts';
 import { openStream, type StreamEvent } from './stream.ts';
 import { judgeFile, mostFiles, type Upload } from './uploads.ts';
 import { t } from './texts.ts';
@@ -219,19 +220,16 @@ export function createStore(api: Api, me: Me) {
     add(before, -1);
     add(after, 1);
     set({ counts });
+    // An event may tell what the counts knew already: when it is quiet again, the server's word is taken.
+    verifyCounts();
   };
-  let countsTimer: ReturnType<typeof setTimeout> | undefined;
-  const refreshCounts = (): void => {
-    clearTimeout(countsTimer);
-    countsTimer = setTimeout(
-      () =>
-        void api
-          .counts()
-          .then((counts) => set({ counts }))
-          .catch(() => undefined),
-      50,
-    );
-  };
+  const askForCounts = (): void =>
+    void api
+      .counts()
+      .then((counts) => set({ counts }))
+      .catch(() => undefined);
+  const refreshCounts = soon(askForCounts, 50, 1_000);
+  const verifyCounts = soon(askForCounts, 1_500, 10_000);
   const receiveMessage = (message: Message): void => {
     const thread = state.threads.get(message.conversationId);
     if (!thread) return;
@@ -346,6 +344,27 @@ export function createStore(api: Api, me: Me) {
     if (state.selected) await loadThread(state.selected);
   };
 
+  /** What was asked for when the network went, and never came. */
+  const askAgain = (): void => {
+    if (state.list.state !== 'ready') void loadList();
+    if (state.counts === null || state.users.length === 0) void loadAll().catch(() => undefined);
+    const { selected } = state;
+    if (selected !== null && state.threads.get(selected)?.before === undefined) void loadThread(selected);
+  };
+  /** Much may have changed that no event tells: what is not asked for anew is forgotten. */
+  const reload = async (): Promise<void> => {
+    const isNewest = newest.asking();
+    await loadAll();
+    const { selected, list } = state;
+    const kept = new Set([...list.ids, ...(selected === null ? [] : [selected])]);
+    const isKept = ([id]: readonly [string, unknown]): boolean => kept.has(id) || !isNewest(id);
+    set({
+      conversations: new Map([...state.conversations].filter(isKept)),
+      threads: new Map([...state.threads].filter(([id]) => id === selected)),
+    });
+    if (selected !== null) await receiveAnswer(api.conversation(selected)).catch(() => undefined);
+  };
+
   const onEvent = (event: StreamEvent): void => {
     switch (event.name) {
       case 'conversation.changed':
@@ -367,7 +386,8 @@ export function createStore(api: Api, me: Me) {
         });
       }
       case 'channel.changed':
-        return void loadAll().catch(() => undefined);
+      case 'resync':
+        return void reload().catch(() => undefined);
       case 'presence': {
         const { conversationId, users } = event.data;
         set({ presence: put(state.presence, conversationId, users) });
@@ -384,14 +404,13 @@ export function createStore(api: Api, me: Me) {
         }, presenceMs);
         return;
       }
-      case 'resync':
-        return void loadAll().catch(() => undefined);
       case 'notification':
         return noticeHearers.forEach((hear) => hear(event.data));
     }
   };
   let stream: ReturnType<typeof openStream> | undefined;
   let endingTimer: ReturnType<typeof setTimeout> | undefined;
+  let endingInterval: ReturnType<typeof setInterval> | undefined;
   /** Asked of the server, since those with the least time left are often far down the list. */
   const refreshEnding = (): void => {
     clearTimeout(endingTimer);
@@ -459,13 +478,22 @@ export function createStore(api: Api, me: Me) {
         onEvent,
         onState: (now) => {
           if (now.connected) {
+            if (state.offline) askAgain();
             set({ offline: null, updatedAt: Date.now(), ...(state.offline ? { backAt: Date.now() } : {}) });
             actions.sendWaiting();
           } else set({ offline: { since: state.offline?.since ?? Date.now(), nextTryAt: now.nextTryAt } });
         },
       });
       await loadAll();
-      setInterval(refreshEnding, endingEveryMs);
+      endingInterval = setInterval(refreshEnding, endingEveryMs);
+    },
+    /** Ends all that goes on by itself. */
+    stop: () => {
+      stream?.close();
+      clearInterval(endingInterval);
+      refreshCounts.stop();
+      verifyCounts.stop();
+      for (const timer of [endingTimer, toastTimer]) clearTimeout(timer);
     },
     retryNow: () => stream?.retryNow(),
     showSection: (section: Section) => {

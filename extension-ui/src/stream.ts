@@ -4,7 +4,8 @@ import type { Events } from '../../src/web/contract.ts';
 export type StreamEvent = { [Name in keyof Events]: { name: Name; data: Events[Name] } }[keyof Events];
 
 export interface StreamOptions {
-  readonly headers: () => Promise<Record<string, string>>;
+  /** `anew`: those of the last try were refused. */
+  readonly headers: (anew: boolean) => Promise<Record<string, string>>;
   readonly from: number;
   readonly onEvent: (event: StreamEvent) => void;
   /** Connected, or the moment of the next try. */
@@ -48,16 +49,19 @@ export function openStream(options: StreamOptions): { close: () => void; retryNo
   let last = options.from;
   let tries = 0;
   let closed = false;
+  let refused = false;
+  let wasRefused = false;
   let wake: (() => void) | undefined;
   let abort = new AbortController();
 
   const readOnce = async (): Promise<void> => {
     abort = new AbortController();
     const answer = await fetch(`/api/events?after=${last}`, {
-      headers: await options.headers(),
+      headers: await options.headers(refused),
       credentials: 'same-origin',
       signal: abort.signal,
     });
+    refused = answer.status === 401;
     if (!answer.ok || !answer.body) throw new Error(`the stream answered ${answer.status}`);
     options.onState({ connected: true });
     tries = 0;
@@ -80,7 +84,9 @@ export function openStream(options: StreamOptions): { close: () => void; retryNo
     while (!closed) {
       await readOnce().catch(() => undefined);
       if (closed) return;
-      const pause = pausesMs[Math.min(tries, pausesMs.length - 1)]!;
+      // A session that ended is no trouble of the network: with a new one it is tried at once, but only once.
+      const pause = refused && !wasRefused ? 0 : pausesMs[Math.min(tries, pausesMs.length - 1)]!;
+      wasRefused = refused;
       tries += 1;
       options.onState({ connected: false, nextTryAt: Date.now() + pause });
       await new Promise<void>((resolve) => {

@@ -176,7 +176,7 @@ export async function measure(
 /** Erases what it holds, for good; only for the channel's owner (V7). */
 export function deleteConversation(deps: InboxDeps, viewer: Viewer, conversationId: string): Promise<void> {
   return deps.db.transaction(async (tx) => {
-    const conversation = await conversationFor(tx, viewer, conversationId);
+    const conversation = await lockedConversationFor(tx, viewer, conversationId);
     const channel = await tx.one<{ ownerId: string }>('select owner_id from channel where id = ?', [
       conversation.channelId,
     ]);
@@ -195,7 +195,7 @@ export function removeFailedMessage(deps: InboxDeps, viewer: Viewer, messageId: 
       viewer.companyId,
     ]);
     if (!message) throw new UserError('not_found');
-    const conversation = await conversationFor(tx, viewer, message.conversationId);
+    const conversation = await lockedConversationFor(tx, viewer, message.conversationId);
     if (message.authorId !== viewer.userId || message.direction !== 'outbound') throw new UserError('forbidden');
     if (message.status !== 'failed') throw new UserError('conflict', { status: message.status });
     const files = await tx.query<{ mediaKey: string | null }>(
