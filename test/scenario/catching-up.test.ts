@@ -84,8 +84,6 @@ interface Scene {
 
 async function scene(database: DatabaseKind): Promise<Scene> {
   const here = await world({ database });
-  // Two reports on one message in the same moment.
-  here.expectInLog(/^job will be tried again$/);
   const [shared, mine] = [await here.whatsapp(), await here.whatsapp()];
   const people = Array.from({ length: customers }, (_, index) => ({
     phone: here.sandbox.twilio.customer(newNumber(), { name: `Customer ${index}` }),
