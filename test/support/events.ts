@@ -1,5 +1,8 @@
 // A client of the event stream, as a surface is one: it knows the number of the last event and resumes from it.
 
+import { expect, onTestFinished } from 'vitest';
+import { eventFault } from './openapi-answers.ts';
+
 export interface StreamedEvent {
   readonly number: number | null;
   readonly name: string;
@@ -17,6 +20,8 @@ export interface EventClient {
 export function openEvents(url: string, token: string, after?: number | string): EventClient {
   const abort = new AbortController();
   const events: StreamedEvent[] = [];
+  const faults: string[] = [];
+  onTestFinished(() => expect(faults).toEqual([]));
   const read = async (): Promise<void> => {
     const query = after === undefined ? '' : `?after=${after}`;
     const answer = await fetch(`${url}/api/events${query}`, {
@@ -31,6 +36,8 @@ export function openEvents(url: string, token: string, after?: number | string):
       for (const block of blocks) {
         const event = parse(block);
         if (event) events.push(event);
+        const fault = event && eventFault(event.name, event.data);
+        if (fault) faults.push(fault);
       }
     }
   };

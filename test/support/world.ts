@@ -9,6 +9,7 @@ import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
 import type { Company, User as PipedriveUser } from '../../sandbox/pipedrive/state.ts';
 import { createTestClock, type TestClock } from './clock.ts';
 import { freshDatabase, type DatabaseKind, type FreshDatabase } from './databases.ts';
+import { answerFault } from './openapi-answers.ts';
 import { freePort } from './ports.ts';
 import { until } from './wait.ts';
 
@@ -216,11 +217,10 @@ function testUser(url: string, pipedrive: PipedriveUser, token: string): TestUse
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const words = await answer.text();
-      return {
-        status: answer.status,
-        body: (words === '' ? undefined : parse(words)) as Body,
-        headers: answer.headers,
-      };
+      const read = words === '' ? undefined : parse(words);
+      const fault = answerFault(method, path, answer.status, read);
+      if (fault !== undefined) throw new Error(fault);
+      return { status: answer.status, body: read as Body, headers: answer.headers };
     },
     section: async (section) => data<Conversation>(await user.call('GET', `/api/conversations?section=${section}`)),
     counts: async () => (await user.call<Counts>('GET', '/api/conversations/counts')).body,
