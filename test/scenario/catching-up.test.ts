@@ -168,8 +168,9 @@ async function isRight({ here, store }: Scene): Promise<void> {
   const thread = isThere ? await here.rep.messages(selected) : [];
 
   const shown = () => {
-    const { counts, list, conversations, threads } = store.get();
-    const messages = (isThere && threads.get(selected)?.messages) || [];
+    const { counts, list, conversations, threads, selected: stillOpen } = store.get();
+    // What was deleted meanwhile is closed, also when it is there again by a new message.
+    const messages = stillOpen === selected ? (isThere && threads.get(selected)?.messages) || [] : thread;
     return {
       counts,
       list: [...list.ids].sort(),

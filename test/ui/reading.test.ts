@@ -70,6 +70,27 @@ test('ten thousand messages scroll without a blank frame, and only those in sigh
   expect(frames.looked).toBe(240);
   expect(frames.blanks).toBe(0);
   expect(frames.most).toBeLessThan(120);
+
+  // What is read stays where it is while older pages come before it.
+  const moves = await log.evaluate(async (box) => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const itemNear = (y: number): Element | undefined =>
+      [...box.querySelectorAll('.thread-item')].find((item) => item.getBoundingClientRect().bottom > y);
+    const moved: number[] = [];
+    for (let page = 0; page < 3; page += 1) {
+      box.scrollTop = 300;
+      await frame();
+      await frame();
+      const item = itemNear(box.getBoundingClientRect().top + 200)!;
+      const [words, top, height] = [item.textContent, item.getBoundingClientRect().top, box.scrollHeight];
+      while (box.scrollHeight === height) await frame();
+      await frame();
+      const after = [...box.querySelectorAll('.thread-item')].find(({ textContent }) => textContent === words);
+      moved.push(after ? Math.abs(after.getBoundingClientRect().top - top) : Infinity);
+    }
+    return moved;
+  });
+  expect(Math.max(...moves)).toBeLessThan(3);
 }, 120_000);
 
 test('rows keep still under the pointer; who is new is counted above and comes when the hand is gone', async () => {
