@@ -84,6 +84,8 @@ test('ten thousand messages scroll without a blank frame, and only those in sigh
       const item = itemNear(box.getBoundingClientRect().top + 200)!;
       const [words, top, height] = [item.textContent, item.getBoundingClientRect().top, box.scrollHeight];
       while (box.scrollHeight === height) await frame();
+      // What is drawn for the first time is measured in the next.
+      await frame();
       await frame();
       const after = [...box.querySelectorAll('.thread-item')].find(({ textContent }) => textContent === words);
       moved.push(after ? Math.abs(after.getBoundingClientRect().top - top) : Infinity);

@@ -63,6 +63,7 @@ export function Messages({
   const atEnd = useRef(true);
   const placed = useRef(false);
   const counted = useRef({ last: '', count: 0 });
+  const measured = useRef(new Set<unknown>());
   const [fresh, setFresh] = useState(0);
   const [picture, setPicture] = useState<Attachment | null>(null);
   const [marked, setMarked] = useState<string | null>(null);
@@ -96,6 +97,14 @@ export function Messages({
       return playingAt < 0 || (playingAt >= from && playingAt <= to) ? indexes : [...indexes, playingAt];
     },
   });
+
+  // What changes above what is read must not move it: also in scrolling up, when older ones come and the message that was
+  // the first of all becomes one of a group. One whose height was only guessed counts from its top on.
+  virtual.shouldAdjustScrollPositionOnItemSizeChange = ({ key, start, end }, _, { scrollOffset }) => {
+    const isGuess = !measured.current.has(key);
+    measured.current.add(key);
+    return isGuess ? start < (scrollOffset ?? 0) : end <= (scrollOffset ?? 0);
+  };
 
   useLayoutEffect(() => {
     if (placed.current || items.length === 0) return;
