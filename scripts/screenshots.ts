@@ -1,99 +1,13 @@
 // Pictures of the surfaces, from the running demo in a real browser, into screenshots/ (and, with --docs, the README's into docs/images/).
-import { spawn } from 'node:child_process';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import chromium from '@sparticuz/chromium';
-import {
-  chromium as playwright,
-  type Browser,
-  type BrowserContext,
-  type FrameLocator,
-  type Page,
-} from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launchBrowser, openPage, openWindow, problems, signIn, startDemo, type Demo } from './demo-in-browser.ts';
 
 const root = join(import.meta.dirname, '..');
 const folder = join(root, 'screenshots');
 /** What the README shows. */
 const forDocs = ['window-light', 'window-dark-drawer', 'link-dialog', 'deal-with-note', 'page-sv', 'phone'];
-
-interface Demo {
-  readonly deal: string;
-  readonly sara: string;
-  readonly phone: string;
-  readonly fullPage: string;
-  stop(): Promise<void>;
-}
-
-async function startDemo(): Promise<Demo> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'sandbox/demo.ts'), '--port', '3170'], {
-    cwd: root,
-  });
-  let said = '';
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.on('data', (part: Buffer) => {
-      said += part.toString();
-      if (said.includes('Ctrl-C ends')) resolve();
-    });
-    child.once('exit', () => reject(new Error(`the demo ended: ${said}`)));
-  });
-  const addresses = said.match(/http:\S+/g) ?? [];
-  const find = (part: string): string => addresses.find((address) => address.includes(part)) ?? '';
-  return {
-    deal: find('/deal/'),
-    sara: find('/?user='),
-    phone: find('/phone'),
-    fullPage: addresses.find((address) => address.includes('localhost')) ?? '',
-    stop: () =>
-      new Promise((resolve) => {
-        child.removeAllListeners('exit').once('exit', () => resolve());
-        child.kill('SIGINT');
-      }),
-  };
-}
-
-const problems: string[] = [];
-
-async function openPage(
-  browser: Browser,
-  width: number,
-  height: number,
-  scheme: 'light' | 'dark' = 'light',
-): Promise<{ page: Page; context: BrowserContext }> {
-  const context = await browser.newContext({
-    viewport: { width, height },
-    deviceScaleFactor: 2,
-    colorScheme: scheme,
-    locale: 'en-GB',
-    timezoneId: 'Europe/Stockholm',
-  });
-  const page = await context.newPage();
-  page.on(
-    'console',
-    (line) => line.type() === 'error' && !/ERR_INTERNET_DISCONNECTED/.test(line.text()) && problems.push(line.text()),
-  );
-  page.on('pageerror', (error) => problems.push(error.message));
-  return { page, context };
-}
-
-async function openWindow(page: Page, address: string, width: number, height: number): Promise<FrameLocator> {
-  await page.goto(address);
-  await page.getByRole('button', { name: 'Messaging inbox' }).click();
-  await page.evaluate(
-    ([wide, high]) => {
-      const floating = document.querySelector<HTMLElement>('#floating')!;
-      Object.assign(floating.style, {
-        width: `${wide}px`,
-        height: `${high! + 40}px`,
-        minHeight: '0',
-        maxHeight: 'none',
-      });
-    },
-    [width, height],
-  );
-  const frame = page.frameLocator('iframe[name=window]');
-  await frame.locator('.surface').waitFor();
-  return frame;
-}
 
 async function shot(page: Page, name: string, selector?: string): Promise<void> {
   await page.waitForTimeout(400);
@@ -217,14 +131,6 @@ async function states(browser: Browser, demo: Demo): Promise<void> {
   }
 }
 
-/** Signs in on the full page as a user of the CRM does: consent, and back. */
-async function signIn(page: Page, demo: Demo, name: string): Promise<void> {
-  await page.goto(demo.fullPage);
-  await page.getByText(name, { exact: true }).click();
-  await page.getByRole('button', { name: 'Allow and install' }).click();
-  await page.getByRole('tablist').waitFor();
-}
-
 async function fullPages(browser: Browser, demo: Demo): Promise<void> {
   for (const [name, width, height, scheme] of [
     ['page-sv', 1_440, 900, 'light'],
@@ -272,14 +178,16 @@ async function others(browser: Browser, demo: Demo): Promise<void> {
   await page.goto(demo.phone);
   await page.waitForTimeout(800);
   await shot(page, 'phone');
+  await page.goto(demo.leadsInbox);
+  await page.getByRole('button', { name: /Hannah/ }).click();
+  await page.getByRole('log').getByText('Both options').waitFor();
+  await shot(page, 'leads-inbox');
   await context.close();
 }
 
 await mkdir(folder, { recursive: true });
 const demo = await startDemo();
-// In one process only, closing a page would end the browser; and pages are held to the web's usual rules.
-const args = chromium.args.filter((arg) => !['--single-process', '--disable-web-security'].includes(arg));
-const browser = await playwright.launch({ executablePath: await chromium.executablePath(), args });
+const browser = await launchBrowser();
 try {
   for (const take of [windows, narrow, states, fullPages, others]) await take(browser, demo);
 } finally {
