@@ -13,8 +13,8 @@ interface Page {
   additional_data: { after?: string };
 }
 
-async function connected(here: BridgedWorld) {
-  const { number, channel } = await here.whatsapp();
+async function connected(here: BridgedWorld, owner = here.admin) {
+  const { number, channel } = await here.whatsapp(owner);
   await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
   return { number, channel };
 }
@@ -91,13 +91,20 @@ describe('who may call (J-19, J-20, T-20)', () => {
   test('what is not of the named channel is not there, whoever has it; nor is a channel that was disconnected (J-20, A1)', async () => {
     const here = await bridged();
     const { number, channel } = await connected(here);
-    const other = await connected(here);
+    const elsewhere = here.sandbox.pipedrive.addCompany({ name: 'Elsewhere', domain: 'elsewhere' });
+    const olle = await here.install(here.sandbox.pipedrive.addUser(elsewhere, { name: 'Olle Strand', admin: true }));
+    const [other, foreign] = [await connected(here), await connected(here, olle)];
     const conversationId = await writes(here, number, 'Hannah', ['canary']);
     const [message] = await here.rep.messages(conversationId);
     const contactId = (await here.rep.conversationWith('Hannah')).contact.id;
 
     const absent = [
       `/${other.channel.id}/conversations/${conversationId}`,
+      `/${foreign.channel.id}/conversations/${conversationId}`,
+      `/${foreign.channel.id}/conversations/${conversationId}/messages/${message!.id}`,
+      `/${foreign.channel.id}/messages/${message!.id}`,
+      `/${foreign.channel.id}/senders/${contactId}`,
+      `/${channel.id}/senders/${foreign.channel.id}`,
       `/${other.channel.id}/conversations/${conversationId}/messages/${message!.id}`,
       `/${other.channel.id}/messages/${message!.id}`,
       `/${other.channel.id}/senders/${contactId}`,
@@ -114,11 +121,13 @@ describe('who may call (J-19, J-20, T-20)', () => {
       expect.soft(answer.body).toMatchObject({ success: false, data: { code: 'NOT_FOUND' } });
       expect.soft(typeof (answer.body.data as { message: unknown }).message).toBe('string');
     }
-    const form = new FormData();
-    for (const [name, value] of Object.entries({ conversationId, senderId: other.channel.id, message: 'x' }))
-      form.set(name, value);
-    form.set('recipientIds[]', contactId);
-    expect((await here.asPipedrive('POST', `/${other.channel.id}/messages`, { body: form })).status).toBe(404);
+    for (const { channel: wrong } of [other, foreign]) {
+      const form = new FormData();
+      for (const [name, value] of Object.entries({ conversationId, senderId: wrong.id, message: 'x' }))
+        form.set(name, value);
+      form.set('recipientIds[]', contactId);
+      expect((await here.asPipedrive('POST', `/${wrong.id}/messages`, { body: form })).status).toBe(404);
+    }
 
     await here.admin.call('DELETE', `/api/channels/${channel.id}`);
     await until(() => !here.inbox.channelOf(channel.id), 'the channel gone from Leads Inbox');

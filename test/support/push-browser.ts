@@ -17,6 +17,8 @@ export interface PushService {
   desktop(): Promise<Shown[]>;
   /** The user clicks the notice with this tag; answers the address that the worker had a new tab opened for, or null. */
   click(tag: string): Promise<string | null>;
+  /** The browser changes its keys by itself and tells the worker; answers the browser as the push service knows it now. */
+  renews(): Promise<PushBrowser>;
 }
 
 /** Must be called before the page is opened. */
@@ -65,6 +67,14 @@ export async function withPushService(page: Page, push: PushSandbox): Promise<Pu
         (clicked) => (globalThis as unknown as { click(tag: string): Promise<string | null> }).click(clicked),
         tag,
       ),
+    renews: async () => {
+      const next = push.subscribe();
+      await desktop!.evaluate(
+        (subscription) => (globalThis as unknown as { renew(given: object): Promise<void> }).renew(subscription),
+        next.subscription,
+      );
+      return next;
+    },
   };
 }
 
@@ -82,6 +92,7 @@ function playDesktop(): void {
     readonly clients: { openWindow: (url: string) => Promise<unknown> };
     readonly WindowClient: { prototype: { focus: () => Promise<unknown> } };
     click: (tag: string) => Promise<string | null>;
+    renew: (subscription: object) => Promise<void>;
   }
   let notices: Notice[] = [];
   const scope = globalThis as unknown as Scope;
@@ -106,6 +117,14 @@ function playDesktop(): void {
     dispatchEvent(Object.assign(new Event('notificationclick'), { notification, waitUntil }));
     await work;
     return opened;
+  };
+  scope.renew = async (subscription) => {
+    const given = { toJSON: () => subscription } as unknown as PushSubscription;
+    registration.pushManager.subscribe = () => Promise.resolve(given);
+    let work: Promise<unknown> = Promise.resolve();
+    const waitUntil = (what: Promise<unknown>): void => void (work = what);
+    dispatchEvent(Object.assign(new Event('pushsubscriptionchange'), { waitUntil }));
+    await work;
   };
   Object.defineProperty(globalThis, 'desktop', {
     get: () => notices.map(({ title, body, tag }) => ({ title, body, tag })),

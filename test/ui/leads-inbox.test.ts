@@ -60,6 +60,12 @@ test('a message arrives, the answer typed there reaches the customer, ticks foll
   await thread.getByText('May we visit on Friday?').waitFor();
   if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/leads-inbox.png` });
   expect(here.inbox.problems).toEqual([]);
+
+  // Whoever looks at it can end the Channels API, in each of the ways in which it may end, and bring it back.
+  for (const mode of ['410', '404', '403', 'alive']) {
+    await page.getByLabel('Channels API').selectOption(mode);
+    await until(() => String(here.inbox.mode) === mode, `the Channels API: ${mode}`);
+  }
 }, 60_000);
 
 test('the settings say in words how Leads Inbox stands, and follow when it ends (B4)', async () => {

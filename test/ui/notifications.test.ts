@@ -200,6 +200,11 @@ test('on the full page a test arrives, notices replace each other, open their co
   await customer.writes('Are you there?', { to: number });
   await until(async () => (await ofHannah()).length === 1, 'the last notice');
   expect(await service.click(id)).toBe(`/conversations/${id}`);
+
+  // A browser that changes its keys by itself goes on being told.
+  const renewed = await service.renews();
+  await customer.writes('I will call you', { to: number });
+  await until(() => JSON.stringify(renewed.received).includes('I will call you'), 'the notice by the new keys');
   await here.settled();
 }, 60_000);
 
