@@ -224,7 +224,7 @@ function htmlOf(mail: Frame): string {
 <tr><td align="center" style="padding:24px 12px">
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="max-width:560px;${sans};font-size:14px;line-height:20px;text-align:left">
 <tr><td>${heading}${mail.cards.map((card) => htmlCard(card, mail.heading === null ? 'h1' : 'h2')).join('\n')}${after}</td></tr>
-<tr><td class="ink-3" style="padding:8px 4px;font-size:12px;line-height:18px;color:#676c77">${mail.footer.map(htmlFooterPart).join(' ')}</td></tr>
+<tr><td class="ink-3" style="padding:8px 4px;font-size:12px;line-height:18px;color:#676c77">${htmlFooter(mail.footer)}</td></tr>
 </table>
 </td></tr>
 </table>
@@ -255,9 +255,15 @@ ${lines.length === 0 ? '' : `<table role="presentation" cellpadding="0" cellspac
 </td></tr></table>`;
 }
 
-function htmlFooterPart(part: FooterPart): string {
-  if (typeof part === 'string') return escape(part);
-  return `<a class="quiet" href="${escape(part.url)}" style="color:#1d63c9">${escape(part.words)}</a>`;
+/** What it is about, and below it the links. */
+function htmlFooter(parts: readonly FooterPart[]): string {
+  const words = parts.flatMap((part) => (typeof part === 'string' ? [escape(part)] : []));
+  const links = parts.flatMap((part) =>
+    typeof part === 'string'
+      ? []
+      : [`<a class="quiet" href="${escape(part.url)}" style="color:#1d63c9">${escape(part.words)}</a>`],
+  );
+  return [words.join(' '), links.join(' · ')].filter((line) => line !== '').join('<br>\n');
 }
 
 /** Names stand in a header too, so they never bring a line of their own (CWE-93). */

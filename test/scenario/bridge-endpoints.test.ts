@@ -212,6 +212,7 @@ test('a channel taken out in Leads Inbox stays connected here, is told of nothin
   const here = await bridged();
   const { number, channel } = await connected(here);
   const shown = here.inbox.channelOf(channel.id)!;
+  await here.settled();
 
   expect(await here.inbox.removeChannel(shown)).toBe(200);
   const id = await writes(here, number, 'Hannah', ['Hello?']);
@@ -225,7 +226,47 @@ test('a channel taken out in Leads Inbox stays connected here, is told of nothin
     '/api/channels',
   );
   expect(listed.body.data).toMatchObject([{ id: channel.id, bridge: 'off', health: { state: 'ok' } }]);
+
+  await here.admin.call('DELETE', `/api/channels/${channel.id}`);
+  const account = [...here.sandbox.twilio.state.accounts.values()].at(-1)!;
+  const again = await here.admin.call<{ id: string }>('POST', '/api/channels/whatsapp', {
+    accountSid: account.sid,
+    authToken: account.authToken,
+    sender: number,
+    visibility: 'shared',
+  });
+  const back = await until(() => here.inbox.channelOf(again.body.id), 'the channel in Leads Inbox again');
+  await until(() => back.conversations[0]?.messages.length === 2, 'what was said meanwhile');
+  await here.settled();
+  expect(here.inbox.problems).toEqual([]);
 });
+
+test.each([
+  ['an auth token that no longer holds', 'UNAUTHORIZED'],
+  ['an account that is suspended', 'ACCOUNT_SUSPENDED'],
+] as const)(
+  'over a channel with %s nothing is sent from Leads Inbox, and it is told why (B3, C14)',
+  async (what, code) => {
+    const here = await bridged();
+    here.expectInLog(/reconnect|broken/);
+    const { number, channel } = await connected(here);
+    const id = await writes(here, number, 'Hannah', ['Hello?']);
+    const shown = here.inbox.channelOf(channel.id)!;
+    await until(() => shown.conversations.length === 1, 'the conversation there');
+    const account = [...here.sandbox.twilio.state.accounts.values()].at(-1)!;
+    if (code === 'UNAUTHORIZED') here.sandbox.twilio.rotateToken(account);
+    else account.status = 'suspended';
+    await here.rep.sends(id, 'Hello!');
+    await here.settled();
+
+    const written = await here.inbox.write(shown, id, { text: 'Hello from there' });
+
+    expect(written, what).toMatchObject({ status: 401, code });
+    await here.settled();
+    expect((await here.rep.messages(id)).map(({ text }) => text)).not.toContain('Hello from there');
+    expect(here.inbox.problems).toEqual([]);
+  },
+);
 
 test('a conversation deleted here is deleted there by the user who may, and comes back with what came after (V7, B2)', async () => {
   const here = await bridged();
