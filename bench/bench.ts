@@ -1,4 +1,5 @@
-// `npm run bench`: what intake and the whole line sustain, and how quickly a large inbox is read (docs/benchmarks.md).
+// `npm run bench`: what intake and the whole line sustain, how soon people see it, and how quickly a large inbox is read
+// (docs/benchmarks.md).
 import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -12,12 +13,13 @@ import { createLog } from '../src/base/log.ts';
 import { openDatabase } from '../src/db/database.ts';
 import { measureInbox } from './inbox.ts';
 import { measureIntake, percent } from './intake.ts';
+import { measureOnScreen } from './on-screen.ts';
 import { familyCpu, freePort } from './processes.ts';
 import { measureWholeLine } from './whole-line.ts';
 
 const { values: chosen } = parseArgs({
   options: {
-    only: { type: 'string', default: 'intake,line,inbox' },
+    only: { type: 'string', default: 'intake,line,screen,inbox' },
     seconds: { type: 'string', default: '30' },
     rate: { type: 'string', default: '500' },
     messages: { type: 'string', default: '1000000' },
@@ -130,6 +132,11 @@ try {
         });
         return undefined;
       });
+    }
+    if (chosen.only.includes('screen')) {
+      await part(`What people see, on ${kind}`, async () =>
+        measureOnScreen({ databaseUrl: (await fresh(kind, 'screen')).url, mediaFolder: join(folder, 'media') }),
+      );
     }
     if (chosen.only.includes('inbox')) {
       await part(`A large inbox on ${kind}`, async () =>

@@ -126,7 +126,7 @@ async function hannah(stage: Stage): Promise<number> {
   await link(stage, chat, erik, { person, deal });
   await answer(stage, chat, erik, 'Both options. B has the battery, so it qualifies for the green tax credit.');
   await customer.reads(to);
-  await customer.writes('Option B looks great 🙌 Can you start before midsummer?', { to });
+  await customer.writes('Option B looks great! Can you start before midsummer?', { to });
   await settle(stage, chat);
   return deal.id;
 }
@@ -148,15 +148,15 @@ async function linnea(stage: Stage): Promise<void> {
   });
   const customer = sandbox.meta.customer({ name: 'Linnea Holmqvist', picture: await portrait('Linnea Holmqvist') });
   const chat = chatOn(customer, to);
-  await customer.writes('Hej! Vi har äntligen bestämt oss för taket. Så här ser det ut i dag 🙈', { to });
+  await customer.writes('Hej! Vi har äntligen bestämt oss för taket. Så här ser det ut i dag.', { to });
   await customer.sendsPhoto(await picture('roof'), { to });
   await assign(stage, chat, erik);
   await answer(stage, chat, erik, 'Tack för bilden! Är det råspont under, eller bara läkt?');
   await answer(stage, chat, erik, 'Då mäter jag på tisdag klockan nio. Det tar ungefär 40 minuter.');
   await customer.reads(to);
   await link(stage, chat, erik, { person, deal });
-  await customer.writes('Hej! Klockan nio blir bra. Nyckeln ligger hos grannen, Siv på nr 14 🔑', { to });
-  await customer.writes('Perfekt, då kör vi på tisdag 🙌', { to });
+  await customer.writes('Hej! Klockan nio blir bra. Nyckeln ligger hos grannen, Siv på nr 14.', { to });
+  await customer.writes('Perfekt, då kör vi på tisdag!', { to });
   await settle(stage, chat);
 }
 
@@ -291,7 +291,7 @@ async function johan(stage: Stage): Promise<void> {
   await link(stage, chat, erik, { person, deal });
   await answer(stage, chat, erik, 'Ingen fara, vi har plats hela hösten.');
   await customer.reads(to);
-  await customer.writes('Ok, hör av dig när bygglovet är klart 👍', { to });
+  await customer.writes('Ok, hör av dig när bygglovet är klart.', { to });
   await close(stage, chat, erik);
 }
 

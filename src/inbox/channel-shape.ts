@@ -174,7 +174,8 @@ function checksOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Check[]
           : word('granted'),
   };
   const checks = [permission];
-  if (check && check.dead === null) {
+  // A Page is granted right by right; whoever has an account's token has all of it.
+  if (check && check.dead === null && row.provider === 'messenger') {
     const { missing } = check;
     checks.push({
       name: word('rights'),

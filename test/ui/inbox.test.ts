@@ -1,7 +1,7 @@
 // The main job as a rep does it: in a real browser, in real frames inside the stand-in's CRM page.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import type { Browser, Frame, FrameLocator, Page } from 'playwright-core';
+import type { Browser, FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Conversation } from '../../src/web/contract.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
@@ -143,7 +143,7 @@ test('what one rep does, the other sees: assigning, typing, closing; in Swedish 
   expect((await here.rep.section('others'))[0]).toMatchObject({ status: 'open', assignee: { name: 'Erik Lund' } });
 }, 60_000);
 
-test('a message is drawn within 300 ms of its webhook at 20 messages a second (p95, B-07)', async () => {
+test('of messages at 20 a second each is drawn, in order (B-07; how soon is measured by npm run bench)', async () => {
   const here = await world();
   const { number } = await here.whatsapp();
   const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Aisha Rahman' });
@@ -152,35 +152,17 @@ test('a message is drawn within 300 ms of its webhook at 20 messages a second (p
   const inbox = await openWindow(here, here.rep, page);
   await inbox.getByRole('link', { name: /Aisha/ }).click();
   await inbox.getByRole('log').getByText('first').waitFor();
-  const frame = page.frames().find((found: Frame) => found.name() === 'window')!;
-  await frame.evaluate(() => {
-    const seen = ((globalThis as { seen?: Record<string, number> }).seen = {});
-    new MutationObserver(() => {
-      for (const words of document.querySelectorAll('.words')) {
-        const text = words.textContent ?? '';
-        if (!(text in seen)) (seen as Record<string, number>)[text] = Date.now();
-      }
-    }).observe(document.body, { childList: true, subtree: true });
-  });
-
-  const sent = new Map<string, number>();
   for (let index = 0; index < 60; index += 1) {
-    sent.set(`number ${index}`, Date.now());
     void customer.writes(`number ${index}`, { to: number });
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  const drawn = await until(async () => {
-    const seen = await frame.evaluate(() => (globalThis as { seen?: Record<string, number> }).seen!);
-    return 'number 59' in seen && seen;
-  }, 'the last bubble');
-  const waits = [...sent]
-    .map(([text, at]) => (drawn as Record<string, number>)[text]! - at)
-    .sort((left, right) => left - right);
 
-  expect(waits).toHaveLength(60);
-  expect(waits.every(Number.isFinite)).toBe(true);
-  process.stdout.write(`webhook to bubble: median ${waits[30]} ms, p95 ${waits[57]} ms\n`);
+  await inbox.getByRole('log').getByText('number 59', { exact: true }).waitFor();
   await here.settled();
+  const words = await inbox.getByRole('log').locator('.words').allTextContents();
+  expect(words.filter((text) => text.startsWith('number'))).toEqual(
+    Array.from({ length: 60 }, (_, index) => `number ${index}`),
+  );
 }, 60_000);
 
 test('a draft survives the closing of the page, and text from outside stays text (S-03, X-01 to X-04, T-09)', async () => {
