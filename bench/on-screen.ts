@@ -63,23 +63,13 @@ export async function measureOnScreen(options: OnScreenOptions): Promise<string 
     };
     report(`webhook to bubble, ${perSecond} a second`, await untilDrawn(browser, sandbox, sara, number), limitMs);
     report('a colleague closes and opens', await untilSeen(browser, sandbox, { doer: erik, watcher: sara }), limitMs);
-    report(
-      'first screen, cold, 1.6 Mbit/s and 150 ms',
-      await untilUsable(browser, address(sandbox, server.url, sara)),
-      firstScreenMs,
-    );
+    report('first screen, cold, 1.6 Mbit/s and 150 ms', await untilUsable(browser, sandbox, sara), firstScreenMs);
     return late.length === 0 ? undefined : late.join('; ');
   } finally {
     await browser.close();
     await server.stop();
     await sandbox.stop();
   }
-}
-
-/** The floating window without a page around it. */
-function address(sandbox: Sandbox, url: string, { user }: Rep): string {
-  const token = sandbox.pipedrive.signedToken(user);
-  return `${url}/ui/window?id=1&token=${token}&userId=${user.id}&companyId=${user.companyId}&theme=light`;
 }
 
 /** The floating window in the page of the stand-in's CRM. */
@@ -162,22 +152,19 @@ async function untilSeen(
   return took;
 }
 
-/** From the address to a list that can be used, nothing cached, on a slow line, in ms. */
-async function untilUsable(browser: Browser, url: string): Promise<number[]> {
+/** From the moment the frame is asked for to a list that can be used, nothing cached, on a slow line, in ms. */
+async function untilUsable(browser: Browser, sandbox: Sandbox, { user }: Rep): Promise<number[]> {
   const took: number[] = [];
   for (let index = 0; index < coldStarts; index += 1) {
-    const context = await browser.newContext({ viewport: { width: 800, height: 700 }, locale: 'en-GB' });
+    const context = await browser.newContext({ viewport: { width: 1_280, height: 900 }, locale: 'en-GB' });
     const page = await context.newPage();
     const devTools = await context.newCDPSession(page);
     await devTools.send('Network.enable');
     await devTools.send('Network.emulateNetworkConditions', slowLine);
-    const begun = Date.now();
-    await page.goto(url, { waitUntil: 'commit' });
-    await page
-      .getByRole('link', { name: /Customer/ })
-      .first()
-      .waitFor();
-    took.push(Date.now() - begun);
+    await page.goto(`${sandbox.pipedrive.url}/?user=${user.id}`);
+    await page.getByRole('button', { name: 'Messaging inbox' }).click();
+    const row = page.frameLocator('iframe[name=window]').getByRole('link', { name: /Customer/ });
+    took.push(await row.first().evaluate(() => performance.now()));
     await context.close();
   }
   return took;

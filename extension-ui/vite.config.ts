@@ -1,7 +1,8 @@
 // Builds the surfaces to dist/ui: an HTML entry each, hashed assets beside them.
 import { resolve } from 'node:path';
 import preact from '@preact/preset-vite';
-import { defineConfig } from 'vite';
+import { build } from 'esbuild';
+import { defineConfig, type Plugin } from 'vite';
 
 const root = import.meta.dirname;
 const pages = ['window', 'panel', 'modal', 'settings', 'page'].map((name): [string, string] => [
@@ -10,10 +11,27 @@ const pages = ['window', 'panel', 'modal', 'settings', 'page'].map((name): [stri
 ]);
 const worker: [string, string] = ['service-worker', resolve(root, 'src/service-worker.ts')];
 
+/** Puts `early.ts` into the page that names it: a file of its own would come as late as the rest. */
+const early: Plugin = {
+  name: 'early',
+  transformIndexHtml: async (html) => {
+    if (!html.includes('<!--early-->')) return html;
+    const { outputFiles } = await build({
+      entryPoints: [resolve(root, 'src/early.ts')],
+      bundle: true,
+      minify: true,
+      format: 'iife',
+      target: 'es2022',
+      write: false,
+    });
+    return html.replace('<!--early-->', () => `<script nonce="__NONCE__">${outputFiles[0]!.text.trim()}</script>`);
+  },
+};
+
 export default defineConfig({
   root,
   base: '/ui/',
-  plugins: [preact()],
+  plugins: [preact(), early],
   build: {
     outDir: resolve(root, '../dist/ui'),
     emptyOutDir: true,

@@ -1,4 +1,5 @@
 // The page around us: Pipedrive, through its App Extensions SDK. Absent on the full page. The only importer of the SDK.
+import built, { Command, Event, Modal, View } from '@pipedrive/app-extensions-sdk';
 
 export interface Host {
   /** A fresh signed token, good for five minutes. */
@@ -48,7 +49,6 @@ export function readFrameQuery(): FrameQuery | undefined {
 
 /** Must be called within ten seconds of loading, or Pipedrive never shows the frame. */
 export async function connectHost(query: FrameQuery, size?: { height?: number; width?: number }): Promise<Host> {
-  const { default: built, Command, Event, Modal, View } = await import('@pipedrive/app-extensions-sdk');
   // A CommonJS build: a bundler unwraps its default export, a plain module loader does not.
   const Sdk = ((built as { default?: unknown }).default ?? built) as SdkClass;
   const sdk = await new Sdk({ identifier: query.id }).initialize(size ? { size } : {});

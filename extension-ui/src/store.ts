@@ -333,14 +333,12 @@ export function createStore(api: Api, me: Me) {
     }
   };
   const loadAll = async (): Promise<void> => {
-    const [users, channels, counts, { bridge }] = await Promise.all([
-      api.users(),
-      api.channels(),
-      api.counts(),
-      api.me(),
+    const surroundings = Promise.all([api.users(), api.channels(), api.counts(), api.me()]);
+    const [[users, channels, counts, { bridge }]] = await Promise.all([
+      surroundings,
+      loadList(state.list.state !== 'ready'),
     ]);
     set({ users: users.data, channels: channels.data, counts, me: { ...state.me, bridge } });
-    await loadList(state.list.state !== 'ready');
     if (state.selected) await loadThread(state.selected);
   };
 

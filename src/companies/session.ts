@@ -52,6 +52,19 @@ export async function sessionFromSignedToken(
   });
 }
 
+/** The language of the user whom a frame's signed token names, or nothing where it names nobody. Opens nothing. */
+export async function languageOfSignedToken(deps: SessionDeps, signed: string): Promise<string | undefined> {
+  const named = await verifySignedToken(deps.signedTokenKey, signed, deps.clock.now()).catch(() => undefined);
+  if (!named) return undefined;
+  const user = await deps.db.read((reader) =>
+    reader.one<Pick<UserRow, 'language'>>('select language from app_user where company_id = ? and id = ?', [
+      named.companyId,
+      named.userId,
+    ]),
+  );
+  return user?.language;
+}
+
 interface ViewerRow extends UserRow {
   sessionId: string;
   kind: 'extension' | 'page';

@@ -544,7 +544,7 @@ export const calls = {
     does: "Exchanges Pipedrive's signed token for a session token",
     right: 'public',
     body: z.object({ token: z.string().max(8_192) }),
-    answers: { 200: z.object({ token: z.string(), expiresAt: time, user, company }) },
+    answers: { 200: z.object({ token: z.string(), expiresAt: time, user, company, me }) },
   },
   endSession: {
     method: 'DELETE',

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import Router from '@koa/router';
+import compress from 'koa-compress';
 import helmet from 'koa-helmet';
 import Koa, { type Context, type Next } from 'koa';
 import { HttpMethodEnum, koaBody } from 'koa-body';
@@ -10,7 +11,7 @@ import { UserError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { withContext, type Log } from '../base/log.ts';
 import { requireAdmin, type Viewer } from '../companies/access.ts';
-import { viewerOf } from '../companies/session.ts';
+import { languageOfSignedToken, viewerOf } from '../companies/session.ts';
 import { cleanTexts } from '../inbox/clean-text.ts';
 import { attachmentCalls } from './api/attachments.ts';
 import { createSession, meCalls, type MeCallDeps } from './api/me.ts';
@@ -82,6 +83,7 @@ export function createHttpServer(deps: ServerDeps): Server {
   app.use(intake(deps));
   app.use(surroundings(deps));
   app.use(securityHeaders(deps));
+  app.use(compress({ filter: isWords }));
   const router = new Router();
   pageRoutes(deps, router);
   leadsInboxRoutes(deps.leadsInbox, router);
@@ -96,6 +98,11 @@ export function createHttpServer(deps: ServerDeps): Server {
     (request, response) => void answer(request, response),
   );
   return server;
+}
+
+/** What shrinks and is not told bit by bit: neither the stream of events nor an export, and no page, which holds a secret. */
+function isWords(type: string): boolean {
+  return /^(application\/json|text\/javascript|text\/css|image\/svg\+xml)\b/.test(type);
 }
 
 /** Before all else, and with as little as possible: what must be fast, and read raw. */
@@ -187,7 +194,7 @@ function pageRoutes(deps: ServerDeps, router: Router): void {
   router.get('/media/:id', media);
   router.get('/media/:id/:name', media);
   for (const name of ['window', 'panel', 'modal', 'settings'] as const) {
-    router.get(`/ui/${name}`, (ctx) => deps.surfaces.show(ctx, name, browserLanguage(ctx.get('accept-language'))));
+    router.get(`/ui/${name}`, async (ctx) => deps.surfaces.show(ctx, name, await frameLanguage(deps, ctx)));
   }
   router.get('/ui/assets/:file', (ctx) => deps.surfaces.asset(ctx, ctx.params.file ?? ''));
   const page = (name: SurfaceName) => async (ctx: Context) => {
@@ -202,6 +209,13 @@ function pageRoutes(deps: ServerDeps, router: Router): void {
   router.get('/unsubscribe/:token', (ctx) => askToUnsubscribe(deps.unsubscribe, ctx, ctx.params.token ?? ''));
   router.post('/unsubscribe/:token', (ctx) => unsubscribeMails(deps.unsubscribe, ctx, ctx.params.token ?? ''));
   router.get('/api/openapi.json', (ctx) => void (ctx.body = openApi));
+}
+
+/** The user's own, so that no other has to be loaded first. */
+async function frameLanguage(deps: ServerDeps, ctx: Context): Promise<string> {
+  const { token } = ctx.query;
+  const own = typeof token === 'string' ? await languageOfSignedToken(deps.me.session, token) : undefined;
+  return own ?? browserLanguage(ctx.get('accept-language'));
 }
 
 async function pageViewer(deps: ServerDeps, ctx: Context): Promise<Viewer | undefined> {
@@ -256,7 +270,7 @@ async function runCall(
   const { params } = ctx as unknown as { params: Record<string, string> };
   if (call.right === 'public') {
     if (name !== 'createSession') throw new Error(`no handler for ${name}`);
-    return createSession(deps.me.session, readShape(call.body!, rawBodyOf(ctx)) as { token: string });
+    return createSession(deps.me, readShape(call.body!, rawBodyOf(ctx)) as { token: string });
   }
   const { viewer, token } = await requireViewer(deps, ctx);
   (ctx.state as { language?: string }).language = viewer.language;

@@ -1,5 +1,5 @@
 // Serves the surfaces that Vite built: an HTML entry each, with language, theme and nonce filled in, and their hashed assets.
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Context } from 'koa';
 
@@ -24,6 +24,15 @@ const types: Readonly<Record<string, string>> = {
 export function createSurfaces(folder: string): Surfaces {
   const entries = new Map<string, Promise<string>>();
   const assets = new Map<string, Promise<Buffer | undefined>>();
+  let names: Promise<readonly string[]> | undefined;
+  /** The sentences of a language come with the page's script, not after it. */
+  const withTexts = async (html: string, language: string): Promise<string> => {
+    names ??= readdir(join(folder, 'assets')).catch(() => []);
+    const texts = (await names).find((name) => name.startsWith(`${language}-`) && name.endsWith('.js'));
+    return texts
+      ? html.replace('</head>', `<link rel="modulepreload" crossorigin href="/ui/assets/${texts}"></head>`)
+      : html;
+  };
   return {
     show: async (ctx, name, language) => {
       let entry = entries.get(name);
@@ -36,7 +45,7 @@ export function createSurfaces(folder: string): Surfaces {
       const { nonce = '' } = ctx.state as { nonce?: string };
       ctx.type = 'text/html; charset=utf-8';
       ctx.set('Cache-Control', 'no-store');
-      ctx.body = (await entry)
+      ctx.body = (await withTexts(await entry, language))
         .replaceAll('__LANG__', language)
         .replaceAll('__THEME__', theme)
         .replaceAll('__NONCE__', nonce);

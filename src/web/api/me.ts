@@ -6,7 +6,7 @@ import type { Viewer } from '../../companies/access.ts';
 import { audit } from '../../companies/audit.ts';
 import { setAvailability } from '../../companies/availability.ts';
 import { refreshProfileIfOld } from '../../companies/profile.ts';
-import { endSession, sessionFromSignedToken, type SessionDeps } from '../../companies/session.ts';
+import { endSession, sessionFromSignedToken, viewerOf, type SessionDeps } from '../../companies/session.ts';
 import { changeSettings, parseNotifications, parseSettings, readSettings } from '../../companies/settings.ts';
 import type { CompanyRow, UserRow } from '../../db/tables.ts';
 import type { InboxDeps } from '../../inbox/deps.ts';
@@ -69,13 +69,16 @@ export function meCalls(deps: MeCallDeps): Handlers {
 }
 
 /** The one call that needs no session: Pipedrive's signed token proves the user (A5). */
-export async function createSession(deps: SessionDeps, body: { token: string }): Promise<CallAnswer> {
-  const session = await sessionFromSignedToken(deps, body.token);
+export async function createSession(deps: MeCallDeps, body: { token: string }): Promise<CallAnswer> {
+  const session = await sessionFromSignedToken(deps.session, body.token);
+  const viewer = await deps.inbox.db.read((reader) => viewerOf(deps.session, reader, session.token));
+  if (!viewer) throw new UserError('unauthenticated');
   return ok({
     token: session.token,
     expiresAt: session.expiresAt,
     user: userShape(session.user),
     company: companyShape(session.company),
+    me: await readMe(deps, viewer),
   });
 }
 
