@@ -2,7 +2,7 @@
 // headers that other machines understand, and one click that ends them (N4, RFC 8058).
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CaughtMail } from '../../sandbox/mail.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
@@ -37,9 +37,20 @@ async function mailed(): Promise<{ here: World; mailOf(user: TestUser): Promise<
   };
 }
 
+/** What axe finds in what is drawn. Landmarks are for pages: a mail is drawn inside one. */
+async function faultsOf(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+  const faults = await page.evaluate(async () => {
+    const { axe: checker } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    return (await checker.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+  });
+  return faults.filter((fault) => !/^(region|landmark-one-main)/.test(fault));
+}
+
 test('a mail looks right and breaks no rule of axe: English and Swedish, light and dark (N4, U1, U2)', async () => {
   const { here, mailOf } = await mailed();
-  const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   await mkdir('test-results/mail', { recursive: true });
 
   for (const [user, words] of [
@@ -57,15 +68,7 @@ test('a mail looks right and breaks no rule of axe: English and Swedish, light a
       expect.soft(seen).toContain('<script>alert(1)</script>');
       expect.soft(await page.locator('img, script, iframe, form').count()).toBe(0);
       expect.soft(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-      await page.evaluate(axe);
-      const faults = await page.evaluate(async () => {
-        const { axe: checker } = globalThis as unknown as {
-          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-        };
-        return (await checker.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-      });
-      // Landmarks are for pages: a mail is drawn inside one.
-      expect.soft(faults.filter((fault) => !/^(region|landmark-one-main)/.test(fault))).toEqual([]);
+      expect.soft(await faultsOf(page)).toEqual([]);
       await page.screenshot({
         path: `test-results/mail/${user.pipedrive.language}-${colorScheme}.png`,
         fullPage: true,
@@ -99,8 +102,18 @@ test('who is given a conversation reads by whom, and its last lines, though all 
   const page = await openPage(browser, { viewport: { width: 640, height: 800 } });
   await page.setContent(mail.html);
   await page.screenshot({ path: 'test-results/mail/assigned-sv.png', fullPage: true });
+  expect(await faultsOf(page)).toEqual([]);
   await here.settled();
   expect(here.sandbox.mail.of(here.admin.pipedrive.email)).toEqual([]);
+
+  // So looks what a colleague asks for.
+  const { channel } = await here.whatsapp(here.admin, 'private');
+  await here.rep.call('POST', `/api/channels/${channel.id}/ask-owner`, { what: 'share' });
+  const wish = await until(() => here.sandbox.mail.of(here.admin.pipedrive.email)[0], 'the wish');
+  await page.setContent(wish.html);
+  await page.screenshot({ path: 'test-results/mail/wish-en.png', fullPage: true });
+  expect(await page.locator('body').innerText()).toContain('Sara Holm asks you to share WhatsApp Gothenburg');
+  expect(await faultsOf(page)).toEqual([]);
 }, 60_000);
 
 test('its headers say that a machine wrote it, and its links lead home; text and HTML say the same (N4)', async () => {
