@@ -30,6 +30,7 @@ import { fetchMedia } from './inbox/fetch-media.ts';
 import { fetchProfile } from './inbox/fetch-profile.ts';
 import { hintContact } from './inbox/hint.ts';
 import { importHistory } from './inbox/import-history.ts';
+import { beginIndexing, indexOld } from './inbox/index-old.ts';
 import { ingest, readAgain } from './inbox/ingest.ts';
 import { followRecord } from './inbox/link-follow.ts';
 import { leaveProvider } from './inbox/leave-provider.ts';
@@ -276,6 +277,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(mailNotices, mail),
       bindTask(mailTrouble, mail),
       bindTask(tidyChanges, { db, clock }),
+      bindTask(indexOld, { db, queue }),
       bindTask(tidyNotices, { db, clock }),
       bindTask(refreshProfile, { ...pipedrive, onUserChanged: userChanged }),
     ],
@@ -324,6 +326,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
         await queue.enqueue(tx, eraseCompanies, {}, { key: 'hourly' });
         await queue.enqueue(tx, eraseOld, {}, { key: 'hourly' });
         await queue.enqueue(tx, tidyChanges, {}, { key: 'hourly' });
+        await beginIndexing(tx, queue);
         await queue.enqueue(tx, tidyNotices, {}, { key: 'tidy' });
         // The hourly one of an earlier start keeps its time: what fell due since then is not to wait for it (A3).
         await queue.enqueue(tx, eraseCompanies, { once: true }, { key: 'start' });

@@ -65,6 +65,29 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(await search(rep, 'öberg', '&section=closed')).toEqual([]);
   });
 
+  test('what was stored before there was an index is found too, once the server has started with it (V1)', async () => {
+    const here = await world({ database });
+    const { number } = await here.whatsapp();
+    for (const [name, text] of [
+      ['Maria Öberg', 'Vad kostar solpaneler?'],
+      ['Bo', 'En smörgås'],
+    ] as const)
+      await here.sandbox.twilio.customer(newNumber(), { name }).writes(text, { to: number });
+    await here.settled();
+    await here.app.db.transaction(async (tx) => {
+      await tx.query('delete from search_index where rowid in (select number from search_entry)');
+      await tx.query('delete from search_entry');
+    });
+    expect(await search(here.rep, 'panel')).toEqual([]);
+
+    await here.stop();
+    await here.start();
+    await here.settled();
+
+    expect(await search(here.rep, 'panel')).toEqual(['Maria Öberg']);
+    expect(await search(here.rep, 'bo')).toEqual(['Bo']);
+  });
+
   test('signs that mean something to a database are only signs (A-13 to A-16)', async () => {
     const here = await world({ database });
     const { number } = await here.whatsapp();
