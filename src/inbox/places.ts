@@ -32,12 +32,16 @@ interface Stretch {
   readonly after: readonly [key: string, id: string] | null;
 }
 
-/** So many candidates are sorted at once; of a word more common than that the page is found by reading the list along. */
-const fewCandidates = 4_000;
+/** When a search changes its way; the same is found on each. */
+interface Reach {
+  /** So many candidates are sorted at once; of a word more common than that the page is found by reading the list along. */
+  readonly fewCandidates: number;
+  /** Read along so far; then the candidates are sorted after all. */
+  readonly readAlongAtMost: number;
+}
+const usualReach: Reach = { fewCandidates: 10_000, readAlongAtMost: 1_500 };
 /** Of so many conversations the texts are read at once. */
 const readAtOnce = 60;
-/** Read along so far; then the candidates are sorted after all. */
-const readAlongAtMost = 3_000;
 
 /** Ids of the page in order, and the cursor of the next one. */
 export async function pageOfPlaces(
@@ -45,13 +49,14 @@ export async function pageOfPlaces(
   viewer: Viewer,
   filter: PlaceFilter,
   now: string,
+  reach = usualReach,
 ): Promise<{ ids: string[]; nextCursor: string | null }> {
   const order = filter.sort === 'closing' ? closingOrder(filter.cursor, now) : newestOrder(filter.cursor);
   const channelIds = await visibleChannels(reader, viewer, filter.channelId);
   const wanted = filter.limit + 1;
   const q = filter.q?.trim() ?? '';
   const search = q === '' ? undefined : searchFor(viewer.companyId, q);
-  const scope: Scope = { reader, viewer, channelIds, section: filter.section, order };
+  const scope: Scope = { reader, viewer, channelIds, section: filter.section, order, reach };
   const places =
     filter.recordType && filter.recordId
       ? await ofRecord(scope, filter.recordType, filter.recordId, search, wanted)
@@ -86,6 +91,7 @@ interface Scope {
   readonly channelIds: readonly string[];
   readonly section: Section | 'all';
   readonly order: Order;
+  readonly reach: Reach;
 }
 
 /** The next places of a section, after the given one or from the cursor on. */
@@ -157,7 +163,7 @@ function sectionConditions(viewer: Viewer, section: Scope['section'], key: Stret
 
 /** A rare word's candidates are sorted; of a common one the newest conversations are read along until the page is full. */
 async function found(scope: Scope, search: Search, limit: number): Promise<Place[]> {
-  const candidates = await candidatesOf(scope.reader, search, fewCandidates);
+  const candidates = await candidatesOf(scope.reader, search, scope.reach.fewCandidates);
   if (candidates) return amongFew(scope, search, candidates, limit);
   return (await readAlong(scope, search, limit)) ?? amongMany(scope, search, limit);
 }
@@ -206,7 +212,7 @@ async function readAlong(scope: Scope, search: Search, limit: number): Promise<P
   const places: Place[] = [];
   let last: Place | null = null;
   let step = limit * 2;
-  for (let read = 0; read < readAlongAtMost; read += step, step *= 2) {
+  for (let read = 0; read < scope.reach.readAlongAtMost; read += step, step *= 2) {
     const some: Place[] = await readOn(scope, last, step);
     const ids = await holding(
       scope.reader,

@@ -1,9 +1,11 @@
 // Search over names and messages, without an age limit, alike on both databases (V1, A-13 to A-16, G-01).
 import { describe, expect, test } from 'vitest';
+import type { Viewer } from '../../src/companies/access.ts';
+import { pageOfPlaces } from '../../src/inbox/places.ts';
 import type { Conversation } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
 import { until } from '../support/wait.ts';
-import { newNumber, world, type TestUser } from '../support/world.ts';
+import { newNumber, world, type TestUser, type World } from '../support/world.ts';
 
 interface Page {
   readonly data: Conversation[];
@@ -175,6 +177,35 @@ describe.each(bothDatabases)('on %s', (database) => {
         cursor = page.body.nextCursor;
       }
       expect.soft(names, `${q} ${sort}`).toEqual(expected.map((index) => `Customer ${index}`));
+      // However many there are, whichever way is gone, the same is found.
+      const [all, ...others] = await Promise.all(
+        [usually, { fewCandidates: 1, readAlongAtMost: 1_000 }, { fewCandidates: 1, readAlongAtMost: 0 }].map((reach) =>
+          here.app.db.read(async (reader) => {
+            const filter = { section: 'all', sort, q, limit: 4 } as const;
+            const now = here.clock.now().toISOString();
+            const first = await pageOfPlaces(reader, viewerOf(here), filter, now, reach);
+            const rest = { ...filter, limit: 100, cursor: first.nextCursor ?? undefined };
+            const second =
+              first.nextCursor === null ? [] : (await pageOfPlaces(reader, viewerOf(here), rest, now, reach)).ids;
+            return [...first.ids, ...second];
+          }),
+        ),
+      );
+      expect.soft(all).toHaveLength(expected.length);
+      for (const other of others) expect.soft(other, `${q} ${sort}`).toEqual(all);
     }
   });
+});
+
+const usually = { fewCandidates: 1_000, readAlongAtMost: 1_000 };
+
+const viewerOf = (here: World): Viewer => ({
+  companyId: String(here.company.id),
+  userId: here.rep.id,
+  name: here.rep.name,
+  language: 'en',
+  timeZone: 'UTC',
+  isAdmin: false,
+  sessionId: 'none',
+  kind: 'extension',
 });

@@ -230,3 +230,37 @@ test('at 200, 360, 620 and 1440 across nothing sticks out and axe finds nothing,
     }
   }
 }, 120_000);
+
+test('in forced colours nothing is told by a background alone, and twice the size fits (U2, WCAG 1.4.4)', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  await here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' }).writes('Is week 24 free?', { to: number });
+  await here.admin.conversationWith('Hannah');
+  // 800 by 700 at 200 %: half as many pixels of the page, each twice as large.
+  const page = await openPage(browser, { viewport: { width: 400, height: 350 }, deviceScaleFactor: 2 });
+  await page.emulateMedia({ forcedColors: 'active' });
+  await page.goto(windowAddress(here, here.admin));
+  await page.getByRole('link', { name: /Hannah/ }).waitFor();
+  const track = page.locator('.switch .track').first();
+  const colour = () => track.evaluate((element) => getComputedStyle(element).backgroundColor);
+  const borderOf = (name: string) =>
+    page
+      .locator(name)
+      .first()
+      .evaluate((element) => parseFloat(getComputedStyle(element).borderTopWidth));
+
+  const on = await colour();
+  await page.getByRole('switch').first().click({ force: true });
+  await until(async () => (await colour()) !== on, 'another look of the switch');
+  expect(await borderOf('.switch .track')).toBeGreaterThan(0);
+  expect(await borderOf('.badge')).toBeGreaterThan(0);
+  await page.getByRole('link', { name: /Hannah/ }).click();
+  await page.getByRole('log').getByText('Is week 24 free?').waitFor();
+  expect(await borderOf('.bubble')).toBeGreaterThan(0);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400);
+  await page.getByRole('textbox', { name: /Reply to Hannah/ }).fill('Yes');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await page.getByRole('article', { name: /Delivered/ }).waitFor();
+  if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/forced-colours.png` });
+  await here.settled();
+}, 60_000);

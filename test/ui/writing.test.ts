@@ -111,7 +111,16 @@ test('when the reply time is over, a template is chosen, filled in, previewed an
   expect(await send.isDisabled()).toBe(true);
   await inbox.getByLabel('Gap 1').fill('Johan');
   await inbox.getByLabel('Gap 2').fill('building permit');
-  expect(await inbox.locator('.preview-bubble').textContent()).toBe('Hi Johan, is the building permit settled?');
+  const preview = inbox.locator('.preview-bubble');
+  expect(await preview.textContent()).toBe('Hi Johan, is the building permit settled?');
+  // What will be read and the button stand in sight together, without scrolling (700 px high).
+  const body = (await inbox.locator('.templates-body').boundingBox())!;
+  for (const part of [preview, send]) {
+    const box = (await part.boundingBox())!;
+    expect(box.y).toBeGreaterThanOrEqual(body.y);
+    expect(box.y + box.height).toBeLessThanOrEqual(body.y + body.height + 1);
+  }
+  if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/template.png` });
   await send.click();
 
   await until(() => customer.inbox.length === 1, 'the template on the phone');
