@@ -363,10 +363,19 @@ export function createStore(api: Api, me: Me) {
     if (selected !== null) await receiveAnswer(api.conversation(selected)).catch(() => undefined);
   };
 
+  const followTimeline = soon(
+    () => {
+      if (state.selected !== null) actions.refreshTimeline(state.selected);
+    },
+    300,
+    2_000,
+  );
   const onEvent = (event: StreamEvent): void => {
     switch (event.name) {
       case 'conversation.changed':
         newest.told(event.data.conversation.id);
+        // What is told of it in between the messages may have grown too (V10).
+        if (event.data.conversation.id === state.selected) followTimeline();
         return receive(event.data.conversation);
       case 'conversation.deleted':
         return forget(event.data.id);
@@ -491,6 +500,7 @@ export function createStore(api: Api, me: Me) {
       clearInterval(endingInterval);
       refreshCounts.stop();
       verifyCounts.stop();
+      followTimeline.stop();
       for (const timer of [endingTimer, toastTimer]) clearTimeout(timer);
     },
     retryNow: () => stream?.retryNow(),

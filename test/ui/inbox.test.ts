@@ -119,7 +119,7 @@ test('however long a thread is, only the thread scrolls: list and header stay in
   expect(await inbox.getByRole('searchbox').evaluate(top)).toBeGreaterThanOrEqual(0);
 }, 60_000);
 
-test('what one rep does, the other sees: assigning, typing, closing; in Swedish and English', async () => {
+test('what one rep or the customer does, the other rep sees: V1 to V10, in two windows, in Swedish and English', async () => {
   const here = await world();
   const { page: facebook } = await here.messenger();
   const customer = here.sandbox.meta.customer({ name: 'Per-Olof Åkerlund' });
@@ -141,6 +141,39 @@ test('what one rep does, the other sees: assigning, typing, closing; in Swedish 
   await ofSara.getByRole('tab', { name: /Andras\W+1/ }).waitFor();
 
   expect((await here.rep.section('others'))[0]).toMatchObject({ status: 'open', assignee: { name: 'Erik Lund' } });
+  await ofSara.locator('.line-event').first().waitFor();
+
+  // Who writes is shown (V9); what is read in one window is read in all of hers (V8).
+  await ofErik.getByRole('textbox', { name: /Reply to Per-Olof/ }).pressSequentially('Ja');
+  await ofSara.getByText('Erik skriver ett svar').waitFor();
+  const second = await openWindow(here, here.rep, await openPage(browser));
+  await second.getByRole('tab', { name: /Andras/ }).click();
+  await customer.writes('Tack på förhand', { to: facebook });
+  await ofSara.getByRole('log').getByText('Tack på förhand').waitFor();
+  const row = second.getByRole('link', { name: /Per-Olof/ });
+  await row.getByText('Tack på förhand').waitFor();
+  await sara.bringToFront();
+  await ofSara.getByRole('log').click();
+  await row.locator('.badge').waitFor({ state: 'detached' });
+
+  // Closed by one, opened again by the customer, where its assignee says (V5, V6).
+  await ofErik.getByRole('button', { name: 'Close', exact: true }).first().click();
+  await ofSara.getByRole('tab', { name: /Stängda\W+1/ }).waitFor();
+  await customer.writes('En sak till', { to: facebook });
+  await ofSara.getByRole('tab', { name: /Andras\W+1/ }).waitFor();
+
+  // Away, she can be given nothing (V3); and what its owner deletes is gone for all (V7).
+  await ofSara.getByRole('switch').first().click({ force: true });
+  await ofErik.getByRole('button', { name: /Erik/ }).first().click();
+  await ofErik.locator('[role=menuitemradio][aria-disabled=true]', { hasText: 'Sara' }).waitFor();
+  await erik.keyboard.press('Escape');
+  await ofErik.getByRole('button', { name: 'More', exact: true }).click();
+  await ofErik.getByRole('menuitem', { name: /Delete/ }).click();
+  await ofErik.getByRole('checkbox', { name: /I understand/ }).check();
+  await ofErik.getByRole('button', { name: 'Delete for good' }).click();
+  await row.waitFor({ state: 'detached' });
+  await ofSara.getByRole('tab', { name: /Andras\W+0/ }).waitFor();
+  await here.settled();
 }, 60_000);
 
 test('the first screen is asked for before its script is there, and nothing of it twice', async () => {
