@@ -382,6 +382,13 @@ export function createStore(api: Api, me: Me) {
       case 'message.changed':
         newest.told(event.data.message.id);
         return receiveMessage(event.data.message);
+      case 'message.removed': {
+        const { id, conversationId } = event.data;
+        const thread = state.threads.get(conversationId);
+        if (!thread) return;
+        const messages = thread.messages.filter((message) => message.id !== id);
+        return set({ threads: put(state.threads, conversationId, { ...thread, messages }) });
+      }
       case 'user.changed': {
         const users = [...state.users.filter(({ id }) => id !== event.data.user.id), event.data.user].sort(
           (left, right) => left.name.localeCompare(right.name),

@@ -271,6 +271,13 @@ function screenEntriesOf(happening: Happening): Entry[] {
         })),
         conversation(happening.companyId, happening.conversationId),
       ];
+    case 'message.removed': {
+      const { id, companyId } = happening.conversation;
+      return [
+        { companyId, kind: 'message.removed', conversationId: id, subjectId: happening.messageId },
+        conversation(companyId, id),
+      ];
+    }
     case 'conversation.deleted':
       return [
         {

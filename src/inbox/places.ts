@@ -39,7 +39,7 @@ interface Reach {
   /** Read along so far; then the candidates are sorted after all. */
   readonly readAlongAtMost: number;
 }
-const usualReach: Reach = { fewCandidates: 10_000, readAlongAtMost: 1_500 };
+const usualReach: Reach = { fewCandidates: 4_000, readAlongAtMost: 1_500 };
 /** Of so many conversations the texts are read at once. */
 const readAtOnce = 60;
 

@@ -502,6 +502,8 @@ export const events = {
   'conversation.changed': z.object({ conversation }),
   'conversation.deleted': z.object({ id }),
   'message.changed': z.object({ message }),
+  /** A failed one that its author took away, or one that the company keeps no longer. */
+  'message.removed': z.object({ id, conversationId: id }),
   presence: z.object({
     conversationId: id,
     users: z.array(z.object({ id, name: z.string(), typing: z.boolean() })),

@@ -192,7 +192,7 @@ async function readShown(deps: StreamDeps, reader: Reader, viewer: Viewer, rows:
     ...new Set(rows.filter((row) => kinds.includes(row.kind)).map((row) => row.conversationId!)),
   ];
   const messageIds = rows.filter((row) => row.kind === 'message.changed').map((row) => row.subjectId!);
-  const conversationIds = conversationsOf('conversation.changed', 'message.changed');
+  const conversationIds = conversationsOf('conversation.changed', 'message.changed', 'message.removed');
   return {
     conversations: await readConversations(reader, deps.reading, viewer, conversationIds),
     messages: await readMessages(reader, deps.reading, viewer, messageIds),
@@ -218,6 +218,10 @@ async function eventOf(
     case 'message.changed': {
       const message = shown.conversations.has(row.conversationId!) && shown.messages.get(row.subjectId!);
       return message ? { name: row.kind, data: { message } } : undefined;
+    }
+    case 'message.removed': {
+      const isThere = shown.conversations.has(row.conversationId!);
+      return isThere ? { name: row.kind, data: { id: row.subjectId, conversationId: row.conversationId } } : undefined;
     }
     case 'conversation.deleted': {
       const channel = await readChannel(reader, deps.reading, viewer, row.subjectId!);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import type { Channel, Message } from '../../src/web/contract.ts';
 import { bothDatabases, type DatabaseKind } from '../support/databases.ts';
+import { openEvents } from '../support/events.ts';
 import { pdfFile, pngFile, textFile, upload, voiceFile, type TestFile } from '../support/files.ts';
 import { until } from '../support/wait.ts';
 import { newNumber, signedIn, world } from '../support/world.ts';
@@ -155,7 +156,7 @@ test('a file that is not sent within a day is removed, one that was sent stays',
   expect((await rep.messages(conversation.id)).at(-1)).toMatchObject({ kind: 'image' });
 });
 
-test('who removes his failed message removes its file too, bytes and all (C7)', async () => {
+test('who removes his failed message removes its file too, bytes and all, and from every open window (C7, V11)', async () => {
   const { here, rep, conversation, customer, keeps, posts } = await talking();
   customer.person.hasWhatsapp = false;
   const id = (await posts({ attachmentIds: [await keeps(pngFile())] })).body.id;
@@ -165,12 +166,17 @@ test('who removes his failed message removes its file too, bytes and all (C7)', 
     (await readdir(media, { recursive: true, withFileTypes: true })).filter((at) => at.isFile());
   expect(await files()).toHaveLength(1);
 
+  const { changeNumber } = (await here.admin.call<{ changeNumber: number }>('GET', '/api/me')).body;
+  const stream = openEvents(here.url, here.admin.token, changeNumber);
   expect((await here.admin.call('DELETE', `/api/messages/${id}`)).status).toBe(403);
   expect((await rep.call('DELETE', `/api/messages/${id}`)).status).toBe(204);
   await here.settled();
 
   expect(await files()).toEqual([]);
   expect((await rep.messages(conversation.id)).map(({ direction }) => direction)).toEqual(['inbound']);
+  const told = await until(() => stream.events.find(({ name }) => name === 'message.removed'), 'the removal');
+  expect(told.data).toEqual({ id, conversationId: conversation.id });
+  stream.close();
 });
 
 test('a channel says what can be sent on it', async () => {
