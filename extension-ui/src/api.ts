@@ -212,7 +212,7 @@ export function createApi(source: SessionSource) {
 }
 
 /** What was asked for before this script was there. Whatever is wrong with it, it is asked for again. */
-const early: Early | undefined = window.early;
+const early = (globalThis as { readonly early?: Early }).early;
 
 function takeSession(token: string): Promise<Response> | undefined {
   if (early?.token !== token) return undefined;
