@@ -236,6 +236,61 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(names.some((name) => /[\r\n]/.test(name))).toBe(false);
   });
 
+  test('a webhook is acknowledged while everybody else hangs: Pipedrive, and the host of its picture (I-04)', async () => {
+    const here = await world({ database });
+    const { inbound, account } = await connected(here);
+    const { sandbox } = here;
+    await here.settled();
+    const hang = { kind: 'hang', ms: 4_000 } as const;
+    for (const vendor of ['twilio', 'pipedrive'] as const) sandbox.faults.next(vendor, {}, hang, 10_000);
+    const media = `${sandbox.twilio.url}/2010-04-01/Accounts/${account.sid}/Messages/MM1/Media/ME1`;
+
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, index) => {
+        const params = { From: `whatsapp:+4670111${1_000 + index}`, NumMedia: '1', MediaUrl0: media };
+        return post(here, { params: inbound({ ...params, MediaContentType0: 'image/png' }), token: account.authToken });
+      }),
+    );
+    await until(async () => (await messagesOf(here)).length === 100, 'every message, without its picture');
+
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    // They do hang: nobody has his picture.
+    expect(sandbox.faults.take('twilio', 'GET', '/')).toEqual(hang);
+    const pictures = await here.app.db.read((reader) => reader.query('select distinct state from attachment'));
+    expect(pictures).toEqual([{ state: 'pending' }]);
+    sandbox.faults.clear();
+    await here.settled();
+  });
+
+  test(
+    'five thousand webhooks at once are each acknowledged or refused for later, and every acknowledged one is there once (I-09)',
+    { timeout: 120_000 },
+    async () => {
+      const here = await world({ database });
+      const { inbound, account } = await connected(here);
+      const waiting = Array.from({ length: 5_000 }, (_, index) =>
+        inbound({ From: `whatsapp:+4670222${1_000 + (index % 500)}`, Body: `burst ${index}` }),
+      );
+      const acknowledged: string[] = [];
+      const statuses = new Set<number>();
+      const send = async (): Promise<void> => {
+        for (let params = waiting.pop(); params; params = waiting.pop()) {
+          const { status } = await post(here, { params, token: account.authToken });
+          statuses.add(status);
+          if (status === 200) acknowledged.push(params.Body!);
+        }
+      };
+
+      await Promise.all(Array.from({ length: 200 }, send));
+      await until(async () => (await messagesOf(here)).length >= acknowledged.length, 'all of them', 90_000);
+      await here.settled();
+
+      expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
+      expect(acknowledged.length).toBeGreaterThan(4_000);
+      expect((await messagesOf(here)).map(({ text }) => text).toSorted()).toEqual(acknowledged.toSorted());
+    },
+  );
+
   test('an old sid with another body changes nothing: the first one stays (W-14, I-05)', async () => {
     const here = await world({ database });
     const { account, inbound } = await connected(here);
