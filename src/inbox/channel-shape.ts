@@ -125,7 +125,6 @@ function reasonsOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Reason
   }
   const reasons: Reason[] = [];
   const { check, lastError } = facts;
-  if (facts.unlisted) reasons.push({ code: 'unlisted' });
   if (check && check.missing.length > 0) {
     reasons.push({ code: 'permissions', values: { permissions: check.missing.join(', ') } });
   }
@@ -136,6 +135,8 @@ function reasonsOf(viewer: Viewer, row: ChannelRow, facts: ChannelFacts): Reason
   } else if (isUnset || webhook === 'service' || webhook === 'off') {
     reasons.push({ code: `webhook_${webhook}` });
   }
+  // What comes from a number proves that it is right.
+  if (facts.unlisted && facts.provenAt === undefined) reasons.push({ code: 'unlisted' });
   if (check?.endsAt && check.endsAt < later(check.at, noticeMs)) {
     reasons.push({ code: 'token_ends', values: { time: timeFor(viewer, check.endsAt) }, action: 'token' });
   }

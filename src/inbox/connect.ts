@@ -2,7 +2,14 @@
 import { timeText } from '../base/clock.ts';
 import { UpstreamError, UserError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
-import type { MessengerPage, Providers, TwilioLogin, WebhookSetup, WhatsappSender } from '../channels/provider.ts';
+import type {
+  MessengerPage,
+  Providers,
+  TwilioLogin,
+  WebhookSetup,
+  WhatsappAccount,
+  WhatsappSender,
+} from '../channels/provider.ts';
 import { requireAdmin, requireOwner, visibleChannel, type Viewer } from '../companies/access.ts';
 import { audit } from '../companies/audit.ts';
 import { openState, takeState } from '../companies/oauth-state.ts';
@@ -64,7 +71,7 @@ export async function listSenders(
   requireAdmin(viewer);
   const { whatsapp } = deps.providers;
   const own = { ...credentials, name: (await checkCredentials(deps, credentials)).name };
-  const accounts = [own, ...(await unlessRefused(() => whatsapp.subaccounts(credentials)))];
+  const accounts = [own, ...(await subaccounts(deps, credentials))];
   const connected = await deps.db.read((reader) =>
     reader.query<{ account: string; address: string }>(
       `select account, address from channel where company_id = ? and provider = 'whatsapp' and state <> 'disconnected'`,
@@ -80,6 +87,17 @@ export async function listSenders(
     }
   }
   return found;
+}
+
+/** Beside an account's own senders they are a nicety: without them there is still something to choose from. */
+async function subaccounts(deps: ConnectDeps, credentials: TwilioLogin): Promise<WhatsappAccount[]> {
+  try {
+    return await deps.providers.whatsapp.subaccounts(credentials);
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    deps.log.info({ err: error }, 'subaccounts could not be listed');
+    return [];
+  }
 }
 
 /** Not every account may use every API: then a number can still be typed. */

@@ -90,7 +90,8 @@ test('Twilio’s number for trying: addresses to copy, and word of the first mes
   await dialog.getByRole('button', { name: 'Connect', exact: true }).click();
 
   const inbound = dialog.getByLabel('When a message comes in');
-  expect(await inbound.first().inputValue()).toBe(`${here.url}/webhooks/twilio`);
+  const overrides = '#rc=5&rp=all&ct=2000&rt=4000';
+  expect(await inbound.first().inputValue()).toBe(`${here.url}/webhooks/twilio${overrides}`);
   expect(await dialog.getByLabel('Status callback URL').first().inputValue()).toBe(
     `${here.url}/webhooks/twilio/status`,
   );

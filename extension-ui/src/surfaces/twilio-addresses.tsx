@@ -56,6 +56,9 @@ export function TakeOver({ store, channel, onClose }: { store: Store; channel: C
   );
 }
 
+/** Asks Twilio to try again when we do not answer (connection overrides); no part of what it signs. */
+const overrides = '#rc=5&rp=all&ct=2000&rt=4000';
+
 const tryOutNumber = '+14155238886';
 
 function isWaiting({ health }: Channel): boolean {
@@ -103,8 +106,8 @@ export function EnterAddresses({ store, channel, onClose }: { store: Store; chan
     >
       <div class="form">
         <p class="small">{t(isTryOut ? 'addresses.where.tryOut' : 'addresses.where', { number })}</p>
-        <Address store={store} label={t('addresses.inbound')} value={base} />
-        <Address store={store} label={t('addresses.status')} value={`${base}/status`} />
+        <Address store={store} label={t('addresses.inbound')} value={base + overrides} />
+        <Address store={store} label={t('addresses.status')} value={`${base}/status${overrides}`} />
         <p class={`arrival${waits ? '' : ' ok'}`} role="status">
           <Icon name={waits ? 'clock' : 'circle-check'} size={16} />
           <span>
