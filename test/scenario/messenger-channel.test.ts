@@ -103,6 +103,12 @@ test('a channel is looked at on demand: rights, webhook and token, each with its
   const missing = await admin.call<Channel>('POST', `/api/channels/${channel.id}/check`);
   expect(missing.body.health).toMatchObject({ state: 'warning', reasons: [{ code: 'permissions' }] });
   expect(missing.body.health.reasons[0]!.message).toContain('pages_messaging');
+
+  await here.settled();
+  expect((await admin.call('DELETE', `/api/channels/${channel.id}`)).status).toBe(204);
+  expect(page.subscribedFields).toBeNull();
+  const left = await here.app.db.read((reader) => reader.one('select state, sealed_credentials from channel'));
+  expect(left).toEqual({ state: 'disconnected', sealedCredentials: null });
 });
 
 test('who removes the app ends his Pages’ channels, and who wants deletion gets it with a page that says so (O5)', async () => {

@@ -244,6 +244,11 @@ test('addresses: ours are kept, put back and taken out, somebody else’s stay u
     status_callback_url: null,
     fallback_url: 'https://other.example/fallback',
   });
+  const foreign = newSender(here);
+  Object.assign(foreign.sender.webhook, { callback_url: other, callback_method: 'POST' });
+  const left = await connect(here, foreign);
+  expect((await admin.call('DELETE', `/api/channels/${left.id}`)).status).toBe(204);
+  expect(sandbox.twilio.state.senders.get(foreign.sender.sid)!.webhook).toMatchObject({ callback_url: other });
 });
 
 test('Twilio away for ten minutes: nothing lost, nothing doubled, order kept, and the rep is told (C4, C7)', async () => {

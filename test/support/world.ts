@@ -281,6 +281,8 @@ async function connectWhatsapp(
 }
 
 async function connectMessenger(sandbox: Sandbox, owner: TestUser) {
+  // As strict as an app at Meta can be set.
+  sandbox.meta.options.requireProof = true;
   const person = sandbox.meta.addPerson({ name: owner.name });
   const page = sandbox.meta.addPage({ name: 'Nordtak Sverige', ownedBy: person });
   const begun = await owner.call<{ login: string; authorizeUrl: string }>('POST', '/api/channels/messenger/login');
