@@ -147,6 +147,7 @@ export function createApi(source: SessionSource) {
         { what },
       ),
     resend: (messageId: string) => call<Message>('POST', `/api/messages/${messageId}/resend`),
+    fetchAgain: (attachmentId: string) => call<Message>('POST', `/api/attachments/${attachmentId}/fetch`),
     removeMessage: (messageId: string) => call<void>('DELETE', `/api/messages/${messageId}`),
     assign: (id: string, userId: string | null, expected: string | null) =>
       call<Conversation>('PUT', path(id, '/assignee'), { userId, expected }),

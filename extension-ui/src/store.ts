@@ -725,6 +725,9 @@ export function createStore(api: Api, me: Me) {
         explain(error);
       }
     },
+    fetchAgain: async (attachmentId: string): Promise<void> => {
+      await api.fetchAgain(attachmentId).then(receiveMessage).catch(explain);
+    },
     removeMessage: async (message: Message): Promise<void> => {
       const thread = state.threads.get(message.conversationId);
       if (thread)

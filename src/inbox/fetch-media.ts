@@ -114,7 +114,7 @@ async function storeCards(tx: Tx, messageId: string | null, cards: readonly Card
   ]);
 }
 
-async function recordMessage(deps: InboxDeps, tx: Tx, messageId: string | null): Promise<void> {
+export async function recordMessage(deps: InboxDeps, tx: Tx, messageId: string | null): Promise<void> {
   const message = await tx.one<MessageRow>('select * from message where id = ?', [messageId]);
   if (!message) return;
   const conversation = { id: message.conversationId, companyId: message.companyId };

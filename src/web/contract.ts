@@ -785,6 +785,13 @@ export const calls = {
       201: z.object({ id, name: z.string(), contentType: z.string(), size: z.number().int(), kind: fileKind }),
     },
   },
+  fetchAgain: {
+    method: 'POST',
+    path: '/api/attachments/:id/fetch',
+    does: 'Asks the provider once more for a file that could not be fetched; answers its message (C6)',
+    right: 'user',
+    answers: { 202: message },
+  },
   listConversations: {
     method: 'GET',
     path: '/api/conversations',

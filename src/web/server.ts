@@ -232,7 +232,7 @@ function apiRoutes(deps: ServerDeps, router: Router): void {
     ...linkCalls(deps.links),
     ...exportCalls(deps.conversations.inbox),
     ...savedReplyCalls(deps.conversations.inbox),
-    ...attachmentCalls(deps.conversations.inbox),
+    ...attachmentCalls({ inbox: deps.conversations.inbox, reading: deps.messageReading }),
     ...templateCalls(deps.conversations.inbox),
     ...notificationCalls(deps.notifications),
   };

@@ -9,7 +9,7 @@ import { bothDatabases, type DatabaseKind } from '../support/databases.ts';
 import { pdfFile, pngFile } from '../support/files.ts';
 import { until } from '../support/wait.ts';
 import { newNumber, world } from '../support/world.ts';
-import type { Attachment } from '../../src/web/contract.ts';
+import type { Attachment, Message } from '../../src/web/contract.ts';
 
 async function received(file: { bytes: Buffer; contentType: string }, database: DatabaseKind = 'sqlite') {
   const here = await world({ database });
@@ -192,6 +192,22 @@ test('what is fetched is fetched from where it may be, as large as it may be, an
     Object.fromEntries(Object.entries(cases).map(([words, { state }]) => [words, state])),
   );
   expect(called).toEqual([]);
+  // What was refused once may be there now; what is there is not asked for again.
+  const [first] = [...here.sandbox.twilio.state.messages.values()].filter(
+    ({ body }) => body === 'sent on to a host nobody knows',
+  );
+  delete first!.media[0]!.redirectTo;
+  const messages = await here.rep.messages(id);
+  const fileOf = (words: string) => messages.find(({ text }) => text === words)!.attachments[0]!.id;
+  const fetchAgain = (words: string) => here.rep.call<Message>('POST', `/api/attachments/${fileOf(words)}/fetch`);
+  expect((await fetchAgain('of 16 MB')).status).toBe(409);
+  const again = await fetchAgain('sent on to a host nobody knows');
+  expect([again.status, again.body.attachments[0]!.state]).toEqual([202, 'pending']);
+  await until(
+    async () =>
+      (await here.rep.messages(id)).find(({ id: found }) => found === again.body.id)!.attachments[0]!.state === 'ready',
+    'the file after all',
+  );
   const kept = await readdir(`${here.database.folder}/media`, { recursive: true, withFileTypes: true });
-  expect(kept.filter((entry) => entry.isFile())).toHaveLength(3);
+  expect(kept.filter((entry) => entry.isFile())).toHaveLength(4);
 });

@@ -15,6 +15,7 @@ export interface BubbleActs {
   readonly remove: (message: Message) => void;
   readonly copy: (text: string) => void;
   readonly openPicture: (attachment: Attachment) => void;
+  readonly fetchAgain: (attachment: Attachment) => void;
   readonly jumpTo: (messageId: string) => void;
   /** Null where a person cannot be made from here. */
   readonly createPerson: ((name: string, phone: string) => void) | null;
@@ -83,7 +84,7 @@ const onlyEmoji =
 
 function Body({ message, provider, acts, offline }: BubbleProps) {
   const { text, attachments, kind, details } = message;
-  const pending = pendingWords(message, offline);
+  const missing = { pending: pendingWords(message, offline), fetchAgain: acts.fetchAgain };
   if (kind === 'unsupported' && attachments.length === 0) {
     return (
       <div class="bubble unsupported">
@@ -129,20 +130,20 @@ function Body({ message, provider, acts, offline }: BubbleProps) {
         </button>
       )}
       {pictures.length > 0 && (
-        <Pictures pictures={pictures} author={message.author.name} pending={pending} onOpen={acts.openPicture} />
+        <Pictures pictures={pictures} author={message.author.name} missing={missing} onOpen={acts.openPicture} />
       )}
       {attachments.map((attachment) =>
         attachment.kind === 'audio' ? (
           <Voice
             key={attachment.id}
             attachment={attachment}
-            pending={pending}
+            missing={missing}
             onPlaying={(playing) => acts.playing(message.id, playing)}
           />
         ) : attachment.kind === 'video' ? (
-          <Video key={attachment.id} attachment={attachment} pending={pending} />
+          <Video key={attachment.id} attachment={attachment} missing={missing} />
         ) : attachment.kind === 'file' ? (
-          <File key={attachment.id} attachment={attachment} pending={pending} />
+          <File key={attachment.id} attachment={attachment} missing={missing} />
         ) : null,
       )}
       {(details?.location ?? kind === 'location') && <Place message={message} />}

@@ -14,18 +14,22 @@ export function pictureRatio(attachment: Attachment): number {
   return Math.max(0.5, Math.min(2.4, width && height ? width / height : 4 / 3));
 }
 
-/** What a file that is not here yet waits for; nothing when nobody works on it. */
-type Pending = string;
+/** What stands in place of a file that is not here. */
+export interface Missing {
+  /** What it waits for; nothing when nobody works on it. */
+  readonly pending: string;
+  readonly fetchAgain: (attachment: Attachment) => void;
+}
 
 export function Pictures({
   pictures,
   author,
-  pending,
+  missing,
   onOpen,
 }: {
   pictures: readonly Attachment[];
   author: string;
-  pending: Pending;
+  missing: Missing;
   onOpen: (attachment: Attachment) => void;
 }) {
   const several = pictures.length > 1;
@@ -36,7 +40,7 @@ export function Pictures({
           key={attachment.id}
           attachment={attachment}
           author={author}
-          pending={pending}
+          missing={missing}
           square={several}
           onOpen={onOpen}
         />
@@ -48,13 +52,13 @@ export function Pictures({
 function Picture({
   attachment,
   author,
-  pending,
+  missing,
   square,
   onOpen,
 }: {
   attachment: Attachment;
   author: string;
-  pending: Pending;
+  missing: Missing;
   square: boolean;
   onOpen: (attachment: Attachment) => void;
 }) {
@@ -69,9 +73,13 @@ function Picture({
     return (
       <div class={`picture ${failed ? 'failed' : 'pending'}`} style={style}>
         <Icon name={failed ? 'triangle-alert' : 'image'} size={20} />
-        <span>{failed ? t('message.pictureFailed') : pending}</span>
-        {broken && (
-          <button type="button" class="link-button" onClick={() => setBroken(false)}>
+        <span>{failed ? t('message.pictureFailed') : missing.pending}</span>
+        {failed && (
+          <button
+            type="button"
+            class="link-button"
+            onClick={() => (broken ? setBroken(false) : missing.fetchAgain(attachment))}
+          >
             {t('tryAgain')}
           </button>
         )}
@@ -103,10 +111,10 @@ function Picture({
   );
 }
 
-export function Video({ attachment, pending }: { attachment: Attachment; pending: Pending }) {
+export function Video({ attachment, missing }: { attachment: Attachment; missing: Missing }) {
   const [broken, setBroken] = useState(false);
   if (attachment.state !== 'ready' || !attachment.url || broken)
-    return <File attachment={attachment} pending={pending} icon="play" />;
+    return <File attachment={attachment} missing={missing} icon="play" />;
   return (
     <video
       class="video"
@@ -140,11 +148,11 @@ async function loudness(url: string): Promise<number[]> {
 
 export function Voice({
   attachment,
-  pending,
+  missing,
   onPlaying,
 }: {
   attachment: Attachment;
-  pending: Pending;
+  missing: Missing;
   onPlaying: (playing: boolean) => void;
 }) {
   const audio = useRef<HTMLAudioElement>(null);
@@ -157,7 +165,7 @@ export function Voice({
   useEffect(() => onPlaying(playing), [playing, onPlaying]);
   const { url } = attachment;
   if (attachment.state !== 'ready' || !url || broken)
-    return <File attachment={attachment} pending={pending} icon="mic" />;
+    return <File attachment={attachment} missing={missing} icon="mic" />;
   const toggle = (): void => {
     const element = audio.current!;
     if (playing) return element.pause();
@@ -251,11 +259,11 @@ function fileFacts(name: string, size: number | null): string {
 
 export function File({
   attachment,
-  pending,
+  missing,
   icon = 'file-text',
 }: {
   attachment: Attachment;
-  pending: Pending;
+  missing: Missing;
   icon?: 'file-text' | 'mic' | 'play';
 }) {
   const inside = (
@@ -266,8 +274,8 @@ export function File({
       <span class="file-text">
         <FileName name={attachment.name} />
         <span class="file-facts">
-          {attachment.state === 'pending' && pending !== ''
-            ? pending
+          {attachment.state === 'pending' && missing.pending !== ''
+            ? missing.pending
             : attachment.state === 'failed'
               ? t('message.fileFailed')
               : fileFacts(attachment.name, attachment.size)}
@@ -280,6 +288,13 @@ export function File({
       {inside}
     </a>
   ) : (
-    <div class={`file ${attachment.state}`}>{inside}</div>
+    <div class={`file ${attachment.state}`}>
+      {inside}
+      {attachment.state === 'failed' && (
+        <button type="button" class="link-button" onClick={() => missing.fetchAgain(attachment)}>
+          {t('tryAgain')}
+        </button>
+      )}
+    </div>
   );
 }

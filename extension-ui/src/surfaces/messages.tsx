@@ -183,6 +183,7 @@ export function Messages({
           .then(() => store.actions.toast(t('toast.copied')))
           .catch(() => store.actions.toast(t('toast.notCopied'), null, true)),
       openPicture: setPicture,
+      fetchAgain: (attachment) => void store.actions.fetchAgain(attachment.id),
       jumpTo: (messageId) => void jumpTo(messageId),
       createPerson: host ? (name) => host.newPerson(name) : onLink,
       playing: (messageId, is) => setPlaying((now_) => (is ? messageId : now_ === messageId ? null : now_)),
