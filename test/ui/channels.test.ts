@@ -1,9 +1,11 @@
-// Connecting a WhatsApp number in a real browser: listed, of a subaccount, Twilio's own for trying, or typed; whose address
-// stands at Twilio is asked before it is replaced, and one entered by hand is believed when a message has come by it (C2, C14).
+// Channels in a real browser. WhatsApp: numbers listed, of a subaccount, Twilio's own for trying, or typed; whose address stands
+// at Twilio is asked before it is replaced, and one entered by hand is believed when a message has come by it. Facebook: the
+// sign-in in a tab of its own, and a Page whose permission ends while somebody talks (C1, C2, C8, C14).
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Channel } from '../../src/web/contract.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
+import { windowAddress } from '../support/inbox-window.ts';
 import { until } from '../support/wait.ts';
 import { newNumber, world, type TestUser, type World } from '../support/world.ts';
 
@@ -93,7 +95,7 @@ test('Twilio’s number for trying: addresses to copy, and word of the first mes
   const overrides = '#rc=5&rp=all&ct=2000&rt=4000';
   expect(await inbound.first().inputValue()).toBe(`${here.url}/webhooks/twilio${overrides}`);
   expect(await dialog.getByLabel('Status callback URL').first().inputValue()).toBe(
-    `${here.url}/webhooks/twilio/status`,
+    `${here.url}/webhooks/twilio/status${overrides}`,
   );
   await dialog.getByRole('button', { name: 'Has one arrived?' }).click();
   await dialog.getByText('Nothing yet.').waitFor();
@@ -140,4 +142,96 @@ test('Twilio’s number for trying: addresses to copy, and word of the first mes
     async () => (await channelsOf(here)).some(({ health }) => health.reasons[0]?.code === 'disconnected'),
     'the disconnection',
   );
+}, 60_000);
+
+test('Pages are chosen after a sign-in that grants all; one that does not says what is missing; one without the task cannot be chosen', async () => {
+  const here = await world();
+  const { meta } = here.sandbox;
+  const person = meta.addPerson({ name: 'Erik Lund' });
+  const wanted = meta.addPage({ name: 'Nordtak Sverige', ownedBy: person });
+  meta.addPage({ name: 'Only adverts', ownedBy: person, tasks: ['ADVERTISE'] });
+  const page = await openSettings(here, here.admin, 'dark');
+  await page.getByRole('button', { name: 'Connect channel' }).click();
+  await page.getByRole('button', { name: /^Facebook Messenger/ }).click();
+  const dialog = page.getByRole('dialog');
+  const signIn = async (): Promise<Page> => {
+    const [tab] = await Promise.all([
+      page.waitForEvent('popup'),
+      dialog.getByRole('button', { name: 'Sign in with Facebook' }).click(),
+    ]);
+    await tab.getByRole('button', { name: 'Continue' }).waitFor();
+    return tab;
+  };
+
+  const first = await signIn();
+  await first.getByRole('checkbox', { name: /pages_messaging/ }).uncheck();
+  await first.getByRole('button', { name: 'Continue' }).click();
+  await first.getByText('pages_messaging').waitFor();
+  await first.close();
+  const second = await signIn();
+  await second.getByRole('button', { name: 'Continue' }).click();
+
+  const usable = dialog.getByRole('checkbox', { name: 'Nordtak Sverige' });
+  await usable.waitFor();
+  expect(await usable.isChecked()).toBe(true);
+  const other = dialog.getByRole('checkbox', { name: /Only adverts/ });
+  expect([await other.isDisabled(), await other.isChecked()]).toEqual([true, false]);
+  await dialog.getByText('You need the task Messages on this Page').waitFor();
+  await picture(page, 'pages');
+  await dialog.getByRole('button', { name: 'Connect', exact: true }).click();
+
+  await page.getByRole('region', { name: 'Nordtak Sverige' }).getByText('Working', { exact: true }).waitFor();
+  expect(wanted.subscribedFields).toContain('messages');
+  await meta.customer({ name: 'Linnea' }).writes('Hej', { to: wanted });
+  await here.admin.conversationWith('Linnea');
+  await here.settled();
+}, 60_000);
+
+test('a Page token revoked in mid-conversation: reason on channel and composer, admins told, nothing missed, healed by signing in', async () => {
+  const here = await world({ environment: { MAIL_DEBOUNCE_MS: '20' } });
+  const { sandbox, admin, rep } = here;
+  const { page: facebook } = await here.messenger();
+  const customer = sandbox.meta.customer({ name: 'Johan Mattsson' });
+  await customer.writes('Hej', { to: facebook });
+  await rep.conversationWith('Johan Mattsson');
+  const [page, desk] = [await openPage(browser), await openPage(browser)];
+  await page.goto(windowAddress(here, rep));
+  await desk.goto(windowAddress(here, admin));
+  await page.getByRole('link', { name: /Johan/ }).click();
+  const writing = page.getByRole('textbox', { name: /Svara/ });
+  await writing.fill('Hej Johan');
+  sandbox.meta.revokePageToken(facebook, 460);
+  await page.getByRole('button', { name: 'Skicka', exact: true }).click();
+
+  // The rep reads why, in place of the composer, and at his message.
+  await page.locator('.foot').getByText('bytt lösenord').waitFor();
+  await page.getByRole('article').getByText('190/460').waitFor();
+  expect(await writing.count()).toBe(0);
+  if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/trouble-rep.png` });
+  // The admin in the inbox, by mail, and on the settings page.
+  await desk.getByText("Nordtak Sverige can't send").first().waitFor();
+  await until(
+    () => sandbox.mail.of(admin.pipedrive.email).some(({ subject }) => /can't send/.test(subject)),
+    'the mail',
+  );
+  if (process.env.PICTURES) await desk.screenshot({ path: `${process.env.PICTURES}/trouble-admin.png` });
+  // What comes in still does; what Meta does not tell any more is found afterwards.
+  await customer.writes('Är du där?', { to: facebook });
+  await page.getByRole('log').getByText('Är du där?').waitFor();
+  facebook.subscribedFields = null;
+  await customer.writes('Det här hörde ingen', { to: facebook });
+
+  const person = [...sandbox.meta.state.people.values()][0]!;
+  const begun = await admin.call<{ authorizeUrl: string }>('POST', '/api/channels/messenger/login');
+  await fetch(sandbox.meta.authorize(person, begun.body.authorizeUrl));
+
+  await page.getByRole('log').getByText('Det här hörde ingen').waitFor();
+  await desk.getByText("Nordtak Sverige can't send").first().waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Skicka igen' }).click();
+  await until(() => customer.inbox.length === 1, 'the message on the phone');
+  await writing.fill('Nu går det igen');
+  await page.getByRole('button', { name: 'Skicka', exact: true }).click();
+  await until(() => customer.inbox.length === 2, 'the next one too');
+  expect(customer.inbox.map(({ text }) => text)).toEqual(['Hej Johan', 'Nu går det igen']);
+  await here.settled();
 }, 60_000);
