@@ -75,6 +75,8 @@ export interface PipedriveSandbox {
   deleteNote(note: Note, user: User): void;
   /** Pins it to its record: its time of change moves, its content does not. */
   pinNote(note: Note, user: User): void;
+  /** Comments on it: the same. */
+  commentNote(note: Note, comment: string, user: User): void;
   /** What people do to records; notes move along, and subscribers hear of it. */
   deleteRecord(record: Person | Deal | Lead): void;
   mergePersons(gone: Person, into: Person): void;
@@ -249,6 +251,10 @@ function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
     pinNote: (note, user) => {
       if (note.person_id !== null) note.pinned_to_person_flag = true;
       else note.pinned_to_deal_flag = true;
+      changeNote(state, note, { content: note.content, userId: user.id, source: 'app' });
+    },
+    commentNote: (note, comment, user) => {
+      state.comments.push({ noteId: note.id, userId: user.id, content: comment });
       changeNote(state, note, { content: note.content, userId: user.id, source: 'app' });
     },
     deleteRecord: (record) =>

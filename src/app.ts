@@ -18,6 +18,7 @@ import { removeCompany, type InstallDeps } from './companies/install.ts';
 import { refreshProfile } from './companies/profile.ts';
 import type { Config } from './config.ts';
 import { openDatabase, type Database, type Tx } from './db/database.ts';
+import { checkHistories, checkHistory, type CheckDeps } from './history/check-history.ts';
 import { checkNote } from './history/check-note.ts';
 import { createHistoryFollower } from './history/follow.ts';
 import { writeNote, type HistoryDeps } from './history/write.ts';
@@ -192,6 +193,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     pipedriveFor: (grant) => pipedriveFor(pipedrive, grant),
     grants: (companyId, preferred) => db.read((reader) => grantsInOrder(reader, companyId, preferred)),
   };
+  const checking: CheckDeps = { ...history, queue, metrics };
   const unsubscribeLinks = createUnsubscribeLinks({ secret: config.sessionSecret, publicUrl });
   const mail: MailDeps = {
     db,
@@ -264,6 +266,8 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(leaveProvider, inbox),
       bindTask(writeNote, history),
       bindTask(checkNote, history),
+      bindTask(checkHistories, checking),
+      bindTask(checkHistory, checking),
       bindTask(followRecord, history),
       bindTask(autoLink, { ...inbox, pipedriveFor: history.pipedriveFor, grants: history.grants }),
       bindTask(keepWebhooks, watch),
@@ -331,6 +335,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
         // The hourly one of an earlier start keeps its time: what fell due since then is not to wait for it (A3).
         await queue.enqueue(tx, eraseCompanies, { once: true }, { key: 'start' });
         await queue.enqueue(tx, pollRecords, {}, { key: 'always' });
+        await queue.enqueue(tx, checkHistories, {}, { key: 'hourly' });
         const everyMs = config.reconcileIntervalMs;
         await queue.enqueue(tx, reconcileChannels, { everyMs }, { key: `every ${everyMs}` });
         await queue.enqueue(tx, reconcileChannels, {}, { key: 'start' });

@@ -165,6 +165,8 @@ function listNotes(state: State, call: ApiCall): { body: unknown } {
   const { query } = call;
   const rows = state.notes.filter((note) => {
     if (note.companyId !== call.grant.companyId || !note.active_flag) return false;
+    if (query.start_date !== undefined && note.add_time.slice(0, 10) < query.start_date) return false;
+    if (query.updated_since !== undefined && note.update_time < query.updated_since) return false;
     const facts = note as unknown as Record<string, unknown>;
     return ['deal_id', 'person_id', 'org_id', 'lead_id', 'user_id'].every(
       (name) => query[name] === undefined || String(facts[name]) === query[name],

@@ -139,6 +139,8 @@ export interface State {
   deals: Deal[];
   leads: Lead[];
   notes: Note[];
+  /** Under the notes; no part of them. */
+  comments: { noteId: number; userId: number; content: string }[];
   pipelines: { id: number; name: string; order_nr: number }[];
   stages: Stage[];
   calls: PipedriveCall[];
@@ -180,6 +182,7 @@ export function createState(now: () => number): State {
     deals: [],
     leads: [],
     notes: [],
+    comments: [],
     pipelines: [{ id: 1, name: 'Sales', order_nr: 1 }],
     stages: [
       stage(1, 'Contact made'),

@@ -45,6 +45,12 @@ export function createMetrics() {
       help: 'Age of the oldest job that is due',
       registers,
     }),
+    historyFindings: new Counter({
+      name: 'inbox_history_findings_total',
+      help: 'What the daily look at the notes found: forgotten, stuck, changed, doubled',
+      labelNames: ['finding'] as const,
+      registers,
+    }),
     parked: new Gauge({ name: 'inbox_jobs_parked', help: 'Jobs that were given up on', registers }),
     tokenBudget: new Gauge({
       name: 'inbox_pipedrive_tokens_remaining',

@@ -74,6 +74,7 @@ async function storeInstallation(deps: InstallDeps, tx: Tx, tokens: Tokens, me: 
       settings: firstSettings(me),
       changeNumber: 0,
       eraseAt: null,
+      historyCheckedAt: null,
       createdAt: now,
     });
   }

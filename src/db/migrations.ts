@@ -10,6 +10,7 @@ import { Notices1795680000000 } from '../../migrations/1795680000000-notices.ts'
 import { Bridge1795677000000 } from '../../migrations/1795677000000-bridge.ts';
 import { Retention1795710000000 } from '../../migrations/1795710000000-retention.ts';
 import { CurrencyAndLinks1795741200000 } from '../../migrations/1795741200000-currency-and-links.ts';
+import { HistoryChecks1795742400000 } from '../../migrations/1795742400000-history-checks.ts';
 
 export const migrations = [
   Initial1795500000000,
@@ -23,4 +24,5 @@ export const migrations = [
   Notices1795680000000,
   Retention1795710000000,
   CurrencyAndLinks1795741200000,
+  HistoryChecks1795742400000,
 ];

@@ -15,6 +15,8 @@ export interface CompanyRow {
   changeNumber: number;
   /** When the data is erased, after the last user uninstalled (A3). */
   eraseAt: string | null;
+  /** When its notes were last held against its messages; null before the first time. */
+  historyCheckedAt: string | null;
   createdAt: string;
 }
 
@@ -586,6 +588,7 @@ export const Company = table<CompanyRow>('company', {
   settings: text,
   changeNumber: number,
   eraseAt: maybeText,
+  historyCheckedAt: maybeText,
   createdAt: text,
 });
 /** `user` is a reserved word in SQL. */

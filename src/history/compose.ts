@@ -133,7 +133,8 @@ function formatFor({ language, timeZone }: NoteHeader): Intl.DateTimeFormat {
 /** The inbox's own address of the message: a signed link to the file would die, and whoever opens this one must be allowed to. */
 function attachmentHtml(header: NoteHeader, message: NoteMessage, name: string): string {
   const address = `${header.conversationUrl}?message=${message.key.split('#')[0]!}`;
-  const kind = text(header.language, `kind.${message.kind}`);
+  const isMedia = /^(image|video|audio|sticker)$/.test(message.kind);
+  const kind = text(header.language, isMedia ? `kind.${message.kind}` : 'kind.file');
   return `<a href="${escapeHtml(address)}">${nameHtml(`${kind}: ${name}`)}</a>`;
 }
 
@@ -208,6 +209,11 @@ function cutBefore(content: string, start: number, wanted: number): number {
 export function versionIn(content: string, mark: string): number | undefined {
   const found = new RegExp(`note=${mark}\\.(\\d+)`).exec(content)?.[1];
   return found === undefined ? undefined : Number(found);
+}
+
+/** The marks of all notes of ours of which something stands in a note's content, each once. */
+export function marksIn(content: string): string[] {
+  return [...new Set(Array.from(content.matchAll(/[?;&]note=([0-9a-f]{32})\.\d/g), ([, mark]) => mark!))];
 }
 
 /** Whether two pieces of HTML say the same, whatever a sanitiser did to tags, entities and blanks. */

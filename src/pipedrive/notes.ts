@@ -95,6 +95,32 @@ export async function findNote(
   return undefined;
 }
 
+/** Of a company with more notes than this the oldest ones are left out. */
+const mostPages = 20;
+const pageSize = 500;
+
+/** All notes of the company that were added since the day of `since`, as far as this user may see them. */
+export async function notesAddedSince(client: PipedriveClient, since: string): Promise<NoteContent[]> {
+  const found: NoteContent[] = [];
+  for (let page = 0; page < mostPages; page += 1) {
+    const answer = await client.v1(
+      (sdk) => sdk.NotesApi,
+      (api) =>
+        api.getNotes({
+          // By the day and by nobody knows which zone: one more is read.
+          start_date: new Date(Date.parse(since) - 86_400_000).toISOString().slice(0, 10),
+          sort: 'add_time DESC',
+          start: page * pageSize,
+          limit: pageSize,
+        }),
+    );
+    const notes = z.object({ data: z.array(noteShape).nullish() }).parse(answer).data ?? [];
+    for (const note of notes.filter(isActive)) found.push({ noteId: String(note.id), content: note.content ?? '' });
+    if (notes.length < pageSize) break;
+  }
+  return found;
+}
+
 function reference({ type, recordId }: RecordRef): Record<string, string | number> {
   return type === 'lead' ? { lead_id: recordId } : { [`${type}_id`]: Number(recordId) };
 }

@@ -106,8 +106,9 @@ test('every request to Pipedrive, from installing to uninstalling, is one that P
   }
   await noted(here);
 
-  // A day later, and the end.
-  clock.advance(25 * 60 * minute);
+  // Days later, with the look that is taken once a day, and the end.
+  here.expectInLog(/the notes were held against the messages/);
+  clock.advance(30 * 60 * minute);
   await noted(here);
   admin.token = (await here.install(admin.pipedrive)).token;
   const deleted = await admin.call('DELETE', `/api/conversations/${id}`);

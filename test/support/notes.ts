@@ -57,8 +57,9 @@ export function wordsOf(html: string): string {
   return html
     .replace(/<br \/>/g, '\n')
     .replace(/<[^>]*>/g, '')
-    .replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)))
-    .replace(/&(amp|lt|gt|quot);/g, (_, name: 'amp' | 'lt' | 'gt' | 'quot') => signs[name]);
+    .replace(/&(?:#(\d+)|(amp|lt|gt|quot));/g, (_, code?: string, name?: keyof typeof signs) =>
+      name === undefined ? String.fromCodePoint(Number(code)) : signs[name],
+    );
 }
 
 const signs = { amp: '&', lt: '<', gt: '>', quot: '"' } as const;
