@@ -24,6 +24,7 @@ import {
   type Deal,
   type Lead,
   type Note,
+  type Organization,
   type Person,
   type PipedriveCall,
   type State,
@@ -68,6 +69,7 @@ export interface PipedriveSandbox {
     company: Company,
     deal: { title: string; person?: Person; value?: number; currency?: string; stage?: number; owner?: User },
   ): Deal;
+  addOrganization(company: Company, organization: { name: string; of: readonly (Person | Deal)[] }): Organization;
   addLead(company: Company, lead: { title: string; person: Person; owner?: User }): Lead;
   notesOf(type: 'person' | 'deal' | 'lead', recordId: number | string): Note[];
   /** A human's edit and deletion. */
@@ -226,6 +228,12 @@ function verbs(state: State, options: PipedriveSandboxOptions): Verbs {
       };
       state.deals.push(deal);
       return deal;
+    },
+    addOrganization: (company, { name, of }) => {
+      const organization = { id: newId(state), companyId: company.id, name, owner_id: firstUser(company), ...stamps() };
+      state.organizations.push(organization);
+      for (const record of of) record.org_id = organization.id;
+      return organization;
     },
     addLead: (company, { title, person, owner }) => {
       const user = owner?.id ?? firstUser(company);

@@ -308,7 +308,12 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       ways: { pushKey: config.vapid?.publicKey ?? null, mails: mailer !== null },
       bridgeOff: channelsApi === 'off' ? 'switched_off' : 'no_channel',
     },
-    conversations: { inbox, reading, presence },
+    conversations: {
+      inbox,
+      reading,
+      presence,
+      pipedriveFor: (user) => pipedriveFor(pipedrive, user, { urgent: true }),
+    },
     messageReading: reading,
     links: { ...inbox, pipedriveFor: (user) => pipedriveFor(pipedrive, user, { urgent: true }) },
     notifications: { db, mail, push, presence },

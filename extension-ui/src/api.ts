@@ -124,7 +124,7 @@ export function createApi(source: SessionSource) {
       channelId?: string | undefined;
       cursor?: string | undefined;
       limit?: number;
-      recordType?: RecordType;
+      recordType?: RecordType | 'organization';
       recordId?: string;
     }) => call<Page<Conversation>>('GET', `/api/conversations${query(filter)}`),
     conversation: (id: string) => call<Conversation>('GET', path(id)),

@@ -14,6 +14,8 @@ export interface Host {
   /** Pipedrive's own window for a new person; it takes no number. */
   newPerson(name: string): void;
   showWindow(context: Record<string, string>): void;
+  /** A panel that the user unfolds; in px, within what Pipedrive gives one (100 to 750). */
+  grow(height: number): void;
   /** A line at the foot of Pipedrive's page. */
   snackbar(message: string): void;
   closeModal(): void;
@@ -82,6 +84,7 @@ export async function connectHost(query: FrameQuery, size?: { height?: number; w
     newPerson: (name) =>
       quietly(() => sdk.execute(Command.OPEN_MODAL, { type: Modal.PERSON, prefill: { name } } as never)),
     showWindow: (context) => quietly(() => sdk.execute(Command.SHOW_FLOATING_WINDOW, { context })),
+    grow: (height) => quietly(() => sdk.execute(Command.RESIZE, { height })),
     snackbar: (message) => quietly(() => sdk.execute(Command.SHOW_SNACKBAR, { message })),
     closeModal: () => quietly(() => sdk.execute(Command.CLOSE_MODAL)),
   };

@@ -45,6 +45,9 @@ async function openSurface(place, surface, extra = {}) {
   return id;
 }
 
+/** As Pipedrive's own menus do. */
+window.__openSurface = openSurface;
+
 function push(id, event, data) {
   for (const port of listeners.get(`${id} ${event}`) ?? []) port.postMessage(data === undefined ? {} : { data });
 }

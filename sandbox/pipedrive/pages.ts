@@ -85,6 +85,19 @@ export function pageRoutes(router: Router, state: State, options: PageOptions): 
     }),
   );
   router.get(
+    '/organization/:id',
+    shown((ctx, user) => {
+      const found = find(state.organizations, user, ctx);
+      return (
+        found && {
+          title: found.name,
+          body: `<div class="card"><h1>${escapeHtml(found.name)}</h1></div>`,
+          record: { type: 'organization', id: found.id },
+        }
+      );
+    }),
+  );
+  router.get(
     '/leads/inbox/:id',
     shown((ctx, user) => {
       const lead = find(state.leads, user, ctx);

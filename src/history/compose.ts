@@ -2,6 +2,7 @@
 import { isTimeZone } from '../base/clock.ts';
 import { text } from '../base/texts.ts';
 import type { MessageKind } from '../db/tables.ts';
+import { withoutMarks } from '../inbox/clean-text.ts';
 
 export interface NoteHeader {
   readonly language: string;
@@ -164,10 +165,6 @@ function escapeHtml(value: string): string {
 /** A name shares its line with our words: what could turn them around is left out. In a message each line stands alone. */
 function nameHtml(value: string): string {
   return escapeHtml(withoutMarks(value)).replace(/\s+/g, ' ');
-}
-
-function withoutMarks(value: string): string {
-  return value.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
 }
 
 /** Cuts a very long message into pieces, never inside a character as people see it. */

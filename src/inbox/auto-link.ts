@@ -21,6 +21,7 @@ import { createLead, createPerson, personsByName, personsByPhone, readRecord } f
 import type { Grant } from '../pipedrive/tokens.ts';
 import { automaticKey } from './auto-demand.ts';
 import { theApp, type Follower } from './changes.ts';
+import { withoutMarks } from './clean-text.ts';
 import { createOnce, type Demand } from './create-once.ts';
 import type { InboxDeps } from './deps.ts';
 import { newPersonFor, storeLink, type Linker } from './link.ts';
@@ -223,7 +224,7 @@ async function makeLead(deps: AutoLinkDeps, client: PipedriveClient, subject: Su
   const create = () => createPerson(client, person, phoneLabel);
   const made = await createOnce(deps, client, { ...demand('person', person.name, null), create });
   await linkMade(deps, client, conversation, { type: 'person', ...made });
-  const title = `${contact.name} – ${channel.provider === 'whatsapp' ? 'WhatsApp' : 'Messenger'}`;
+  const title = `${withoutMarks(contact.name)} – ${channel.provider === 'whatsapp' ? 'WhatsApp' : 'Messenger'}`;
   const lead = { title, personId: made.recordId, ownerId: client.grant.userId };
   const leadMade = await createOnce(deps, client, {
     ...demand('lead', title, made.recordId),

@@ -14,3 +14,8 @@ export function cleanTexts<T>(value: T): T {
   }
   return value;
 }
+
+/** A name that shares its line with other words: what could turn them around is left out. */
+export function withoutMarks(text: string): string {
+  return text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
+}

@@ -24,6 +24,7 @@ import {
   type RecordType,
 } from '../pipedrive/records.ts';
 import { automaticDemand } from './auto-demand.ts';
+import { withoutMarks } from './clean-text.ts';
 import type { Actor } from './changes.ts';
 import { actorOf, conversationFor, lockedConversationFor } from './conversation.ts';
 import { createOnce } from './create-once.ts';
@@ -179,7 +180,11 @@ export async function newPersonFor(
       [conversation.contactId],
     );
     const channel = await reader.one<ChannelRow>('select * from channel where id = ?', [conversation.channelId]);
-    const base = { name: contact?.name ?? '', ownerId: owner.userId, ...(phone ? { phone: phone.value } : {}) };
+    const base = {
+      name: withoutMarks(contact?.name ?? ''),
+      ownerId: owner.userId,
+      ...(phone ? { phone: phone.value } : {}),
+    };
     return {
       person: given ? { ...base, phone: undefined, ...defined(given), name: given.name } : base,
       phoneLabel: channel?.provider === 'whatsapp' ? 'WhatsApp' : 'mobile',

@@ -12,10 +12,15 @@ export interface PlaceFilter {
   readonly channelId?: string | undefined;
   readonly q?: string | undefined;
   readonly sort: 'newest' | 'closing';
-  readonly recordType?: 'person' | 'lead' | 'deal' | undefined;
-  readonly recordId?: string | undefined;
+  /** Linked to one of these. */
+  readonly records?: readonly LinkedRecord[] | undefined;
   readonly cursor?: string | undefined;
   readonly limit: number;
+}
+
+export interface LinkedRecord {
+  readonly type: 'person' | 'lead' | 'deal';
+  readonly recordId: string;
 }
 
 interface Place {
@@ -57,12 +62,11 @@ export async function pageOfPlaces(
   const q = filter.q?.trim() ?? '';
   const search = q === '' ? undefined : searchFor(viewer.companyId, q);
   const scope: Scope = { reader, viewer, channelIds, section: filter.section, order, reach };
-  const places =
-    filter.recordType && filter.recordId
-      ? await ofRecord(scope, filter.recordType, filter.recordId, search, wanted)
-      : search
-        ? await found(scope, search, wanted)
-        : await readOn(scope, null, wanted);
+  const places = filter.records
+    ? await ofRecords(scope, filter.records, search, wanted)
+    : search
+      ? await found(scope, search, wanted)
+      : await readOn(scope, null, wanted);
   const page = places.slice(0, filter.limit);
   const last = page.at(-1);
   return {
@@ -234,17 +238,17 @@ async function sortCandidates(scope: Scope, search: Search, after: Place | null,
   });
 }
 
-async function ofRecord(
+async function ofRecords(
   scope: Scope,
-  type: string,
-  recordId: string,
+  records: readonly LinkedRecord[],
   search: Search | undefined,
   limit: number,
 ): Promise<Place[]> {
+  if (records.length === 0) return [];
   const places = await inOrder(scope, null, search ? 1_000 : limit, {
-    sql: `id in (select l.conversation_id from link l where l.company_id = ? and l.type = ? and l.record_id = ?
-      and l.removed_at is null)`,
-    parameters: [scope.viewer.companyId, type, recordId],
+    sql: `id in (select l.conversation_id from link l where l.company_id = ? and l.removed_at is null
+      and (${records.map(() => '(l.type = ? and l.record_id = ?)').join(' or ')}))`,
+    parameters: [scope.viewer.companyId, ...records.flatMap(({ type, recordId }) => [type, recordId])],
   });
   if (!search) return places;
   const ids = await holding(

@@ -308,6 +308,31 @@ export async function presentIds(
   return new Set((rows ?? []).filter((row) => !row.is_deleted).map(({ id }) => String(id)));
 }
 
+const mostOfOrganization = 200;
+
+/** Its persons and deals, as far as this user may see them. */
+export async function recordsOfOrganization(
+  client: PipedriveClient,
+  id: string,
+): Promise<{ type: 'person' | 'deal'; recordId: string }[]> {
+  const wanted = { org_id: Number(id), limit: mostOfOrganization };
+  if (!Number.isSafeInteger(wanted.org_id) || wanted.org_id <= 0) return [];
+  const idsIn = (answer: unknown): number[] =>
+    (z.object({ data: z.array(z.object({ id: z.number() })).nullish() }).parse(answer).data ?? []).map((row) => row.id);
+  const persons = await client.v2(
+    (sdk) => sdk.PersonsApi,
+    (api) => api.getPersons(wanted),
+  );
+  const deals = await client.v2(
+    (sdk) => sdk.DealsApi,
+    (api) => api.getDeals(wanted),
+  );
+  return [
+    ...idsIn(persons).map((recordId) => ({ type: 'person' as const, recordId: String(recordId) })),
+    ...idsIn(deals).map((recordId) => ({ type: 'deal' as const, recordId: String(recordId) })),
+  ];
+}
+
 /** The deal that a lead was converted to: Pipedrive tells of it only on the deal. `since` bounds the search. */
 export async function dealOfLead(client: PipedriveClient, leadId: string, since: string): Promise<string | undefined> {
   const answer = await client.v2(

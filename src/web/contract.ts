@@ -802,7 +802,8 @@ export const calls = {
       channelId: id.optional(),
       q: z.string().max(500).optional(),
       sort: z.enum(['newest', 'closing']).default('newest'),
-      recordType: recordType.optional(),
+      /** With `recordId`; of an organization those of its persons and deals. */
+      recordType: z.enum([...recordType.options, 'organization']).optional(),
       recordId: z.string().max(50).optional(),
     }),
     answers: { 200: list(conversation) },

@@ -47,6 +47,7 @@ test('every request to Pipedrive, from installing to uninstalling, is one that P
   const searches = await Promise.all(
     ['person', 'lead', 'deal'].map((type) => admin.call('GET', `/api/records?type=${type}&q=Hannah`)),
   );
+  const ofOrganization = await admin.call('GET', '/api/conversations?recordType=organization&recordId=1');
   const pipelines = await admin.call<{ data: { id: string; stages: { id: string }[] }[] }>('GET', '/api/pipelines');
   for (const lost of [/\/persons$/, /\/deals$/, /\/leads$/, /\/notes$/]) {
     sandbox.faults.next('pipedrive', { method: 'POST', path: lost }, { kind: 'do-then-drop' });
@@ -118,9 +119,9 @@ test('every request to Pipedrive, from installing to uninstalling, is one that P
   const gone = await pipedrive.uninstall(late.pipedrive);
   stop();
 
-  expect([suggestions, ...searches, pipelines, ...made, deleted, disconnected].map(({ status }) => status)).toEqual([
-    200, 200, 200, 200, 200, 201, 201, 204, 204,
-  ]);
+  expect(
+    [suggestions, ...searches, ofOrganization, pipelines, ...made, deleted, disconnected].map(({ status }) => status),
+  ).toEqual([200, 200, 200, 200, 200, 200, 201, 201, 204, 204]);
   expect(gone).toBe(200);
   const calls = requests.filter(({ target }) => !target.startsWith('/oauth/')).map(described);
   expect([...new Set(calls.map(shapeOf))].sort()).toEqual([

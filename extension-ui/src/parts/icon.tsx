@@ -41,6 +41,7 @@ import fileText from 'lucide-static/icons/file-text.svg?raw';
 import play from 'lucide-static/icons/play.svg?raw';
 import users from 'lucide-static/icons/users.svg?raw';
 import x from 'lucide-static/icons/x.svg?raw';
+import reply from 'lucide-static/icons/reply.svg?raw';
 import chevronDown from 'lucide-static/icons/chevron-down.svg?raw';
 import arrowLeft from 'lucide-static/icons/arrow-left.svg?raw';
 import arrowDown from 'lucide-static/icons/arrow-down.svg?raw';
@@ -109,6 +110,7 @@ const sources = {
   play: play,
   users: users,
   x: x,
+  reply,
   'chevron-down': chevronDown,
   'arrow-left': arrowLeft,
   'arrow-down': arrowDown,

@@ -27,8 +27,9 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
   const [who, setWho] = useState<Who>(linked ? { kind: 'linked', name: linked.title } : { kind: 'new' });
   const [target, setTarget] = useState<Target>(linked ? 'deal' : 'person');
   const phone = conversation.contact.identities.find(({ type }) => type === 'phone')?.value ?? '';
-  const [name, setName] = useState(conversation.contact.name);
-  const [title, setTitle] = useState(`${conversation.contact.name} – ${providerName(conversation.channel.provider)}`);
+  const contactName = withoutMarks(conversation.contact.name);
+  const [name, setName] = useState(contactName);
+  const [title, setTitle] = useState(`${contactName} – ${providerName(conversation.channel.provider)}`);
   const [value, setValue] = useState('');
   const [ownerId, setOwnerId] = useState(me.id);
   const [pipelines, setPipelines] = useState<Pipeline[]>([]);
@@ -152,7 +153,7 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
       <p class="writes-as">
         <ChannelMark provider={conversation.channel.provider} size={16} />
         {phone ? `${phone} · ` : ''}
-        {t('link.writesAs', { name: conversation.contact.name })}
+        {t('link.writesAs', { name: contactName })}
       </p>
       {!linked && (
         <fieldset>
@@ -363,6 +364,11 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
       </footer>
     </form>
   );
+}
+
+/** What in a name could turn the words around it, and would stand in Pipedrive for good. */
+function withoutMarks(name: string): string {
+  return name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
 }
 
 function submitKey(who: Who, target: Target, existing: PipedriveRecord | null): string {

@@ -1,4 +1,5 @@
 // The conversation: header, links strip, messages, who else is here, composer or what stands in its place.
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Conversation } from '../../../src/web/contract.ts';
 import type { Host } from '../host.ts';
@@ -27,6 +28,8 @@ export interface ThreadPaneProps {
   readonly onFold?: (() => void) | null;
   readonly onKeys?: () => void;
   readonly onLink: () => void;
+  /** Stands first among the acts of the header. */
+  readonly switcher?: ComponentChildren;
 }
 
 export function ThreadPane(props: ThreadPaneProps) {
@@ -140,6 +143,7 @@ function Header(props: ThreadPaneProps) {
         </p>
       </div>
       <div class="thread-acts">
+        {props.switcher}
         <AssigneeMenu store={store} conversation={conversation} narrow={narrow} />
         <button
           type="button"
@@ -178,7 +182,15 @@ function copyLink(store: Store, id: string): void {
     .catch(() => store.actions.toast(address));
 }
 
-function AssigneeMenu({ store, conversation, narrow }: { store: Store; conversation: Conversation; narrow: boolean }) {
+export function AssigneeMenu({
+  store,
+  conversation,
+  narrow,
+}: {
+  store: Store;
+  conversation: Conversation;
+  narrow: boolean;
+}) {
   const users = useStore(store, (state) => state.users);
   const me = useStore(store, (state) => state.me.user);
   const { assignee } = conversation;

@@ -12,18 +12,26 @@ import {
 import type { InboxDeps } from '../../inbox/deps.ts';
 import { countConversations } from '../../inbox/counts.ts';
 import { enqueueHint } from '../../inbox/hint.ts';
-import type { PlaceFilter } from '../../inbox/places.ts';
+import type { LinkedRecord, PlaceFilter } from '../../inbox/places.ts';
 import type { Presence } from '../../inbox/presence.ts';
 import { listConversations, listTimeline, readConversation, type ReadDeps } from '../../inbox/queries.ts';
+import type { PipedriveClient } from '../../pipedrive/client.ts';
+import { recordsOfOrganization } from '../../pipedrive/records.ts';
 import { noContent, ok, type CallAnswer, type Handlers } from '../handler.ts';
 
 export interface ConversationCallDeps {
   readonly inbox: InboxDeps;
   readonly reading: ReadDeps;
   readonly presence: Presence;
+  readonly pipedriveFor: (user: { companyId: string; userId: string }) => PipedriveClient;
 }
 
-export function conversationCalls({ inbox, reading, presence }: ConversationCallDeps): Handlers {
+interface Asked {
+  readonly recordType?: LinkedRecord['type'] | 'organization';
+  readonly recordId?: string;
+}
+
+export function conversationCalls({ inbox, reading, presence, pipedriveFor }: ConversationCallDeps): Handlers {
   const { db } = inbox;
   const shown = async (viewer: Viewer, id: string): Promise<CallAnswer> => {
     const conversation = await db.read((reader) => readConversation(reader, reading, viewer, id));
@@ -31,8 +39,11 @@ export function conversationCalls({ inbox, reading, presence }: ConversationCall
     return ok(conversation);
   };
   return {
-    listConversations: async ({ viewer, query }) =>
-      ok(await db.read((reader) => listConversations(reader, reading, viewer, query as PlaceFilter))),
+    listConversations: async ({ viewer, query }) => {
+      const { recordType, recordId, ...filter } = query as PlaceFilter & Asked;
+      const records = recordType && recordId ? await recordsOf(pipedriveFor, viewer, recordType, recordId) : undefined;
+      return ok(await db.read((reader) => listConversations(reader, reading, viewer, { ...filter, records })));
+    },
     countConversations: async ({ viewer }) => ok(await db.read((reader) => countConversations(reader, viewer))),
     getConversation: ({ viewer, params }) => shown(viewer, params.id!),
     deleteConversation: async ({ viewer, params }) => {
@@ -69,4 +80,14 @@ export function conversationCalls({ inbox, reading, presence }: ConversationCall
         }),
       ),
   };
+}
+
+/** We link nothing to organizations themselves: who and what belongs to one is Pipedrive's to say, to this very user. */
+async function recordsOf(
+  pipedriveFor: ConversationCallDeps['pipedriveFor'],
+  viewer: Viewer,
+  type: NonNullable<Asked['recordType']>,
+  recordId: string,
+): Promise<readonly LinkedRecord[]> {
+  return type === 'organization' ? recordsOfOrganization(pipedriveFor(viewer), recordId) : [{ type, recordId }];
 }
