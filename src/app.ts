@@ -22,7 +22,7 @@ import { checkHistories, checkHistory, type CheckDeps } from './history/check-hi
 import { checkNote } from './history/check-note.ts';
 import { createHistoryFollower } from './history/follow.ts';
 import { writeNote, type HistoryDeps } from './history/write.ts';
-import { autoLink, createAutoLinkFollower } from './inbox/auto-link.ts';
+import { autoLink, createAutoLinkFollower, type AutoLinkDeps } from './inbox/auto-link.ts';
 import { createChanges } from './inbox/changes.ts';
 import { disconnectAll, type ConnectDeps } from './inbox/connect.ts';
 import type { InboxDeps } from './inbox/deps.ts';
@@ -190,10 +190,15 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     log,
     changes,
     publicUrl,
-    pipedriveFor: (grant) => pipedriveFor(pipedrive, grant),
+    pipedriveFor: (grant) => pipedriveFor(pipedrive, grant, { feature: 'notes' }),
     grants: (companyId, preferred) => db.read((reader) => grantsInOrder(reader, companyId, preferred)),
   };
   const checking: CheckDeps = { ...history, queue, metrics };
+  const automatic: AutoLinkDeps = {
+    ...inbox,
+    grants: history.grants,
+    pipedriveFor: (grant) => pipedriveFor(pipedrive, grant, { feature: 'automatic' }),
+  };
   const unsubscribeLinks = createUnsubscribeLinks({ secret: config.sessionSecret, publicUrl });
   const mail: MailDeps = {
     db,
@@ -215,7 +220,12 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     vapid: config.vapid,
     extraHosts: config.mediaExtraHosts,
   };
-  const watch: WatchDeps = { ...history, vault, queue };
+  const watch: WatchDeps = {
+    ...history,
+    vault,
+    queue,
+    pipedriveFor: (grant) => pipedriveFor(pipedrive, grant, { feature: 'records' }),
+  };
   const bridge: BridgeDeps & SyncDeps & BridgePushDeps = {
     db,
     clock,
@@ -228,7 +238,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     gate: createGate(clock),
     capabilities: (name) => ({ templates: providers[name]?.templates !== undefined }),
     hasProfiles: (name) => providers[name]?.profile !== undefined,
-    pipedriveFor: (grant) => pipedriveFor(pipedrive, grant, { aside: true }),
+    pipedriveFor: (grant) => pipedriveFor(pipedrive, grant, { feature: 'bridge', aside: true }),
     grants: history.grants,
   };
   const reading: ReadDeps & Pick<InboxDeps, 'mediaLink'> = {
@@ -268,8 +278,8 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       bindTask(checkNote, history),
       bindTask(checkHistories, checking),
       bindTask(checkHistory, checking),
-      bindTask(followRecord, history),
-      bindTask(autoLink, { ...inbox, pipedriveFor: history.pipedriveFor, grants: history.grants }),
+      bindTask(followRecord, watch),
+      bindTask(autoLink, automatic),
       bindTask(keepWebhooks, watch),
       bindTask(pollRecords, watch),
       bindTask(syncBridge, bridge),
@@ -312,10 +322,10 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       inbox,
       reading,
       presence,
-      pipedriveFor: (user) => pipedriveFor(pipedrive, user, { urgent: true }),
+      pipedriveFor: (user) => pipedriveFor(pipedrive, user, { feature: 'links', urgent: true }),
     },
     messageReading: reading,
-    links: { ...inbox, pipedriveFor: (user) => pipedriveFor(pipedrive, user, { urgent: true }) },
+    links: { ...inbox, pipedriveFor: (user) => pipedriveFor(pipedrive, user, { feature: 'links', urgent: true }) },
     notifications: { db, mail, push, presence },
     unsubscribe: { db, unsubscribeLinks },
     streams,

@@ -57,6 +57,12 @@ export function createMetrics() {
       help: 'Pipedrive API tokens left today, lowest of all companies',
       registers,
     }),
+    tokensSpent: new Counter({
+      name: 'inbox_pipedrive_tokens_total',
+      help: 'Pipedrive API tokens that our calls have cost, by what they were for',
+      labelNames: ['feature'] as const,
+      registers,
+    }),
     streams: new Gauge({ name: 'inbox_streams_open', help: 'Open event streams', registers }),
   };
 }

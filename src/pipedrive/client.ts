@@ -8,6 +8,7 @@ import type { Metrics } from '../base/metrics.ts';
 import type { Reader, Tx } from '../db/database.ts';
 import type { TokenBudgetRow } from '../db/tables.ts';
 import type { Pace } from './pace.ts';
+import { priceOf } from './prices.ts';
 import { accessToken, deadOrReplaced, type Access, type Grant, type TokenDeps } from './tokens.ts';
 
 export interface PipedriveDeps extends TokenDeps {
@@ -30,9 +31,14 @@ export interface PipedriveClient {
   v2<Api extends object>(pick: (sdk: V2) => ApiClass<Api>, call: (api: Api) => Promise<unknown>): Promise<unknown>;
 }
 
+/** What calls are made for: notes, what a user links or looks at, what is linked by itself, watching records, Leads Inbox. */
+export type Feature = 'notes' | 'links' | 'automatic' | 'records' | 'bridge';
+
 export interface CallOptions {
   /** What the user waits for is still called when the day's budget runs low. */
   readonly urgent?: boolean;
+  /** On whose account the tokens are counted. */
+  readonly feature: Feature;
   /** A refused token says nothing of the grant: for a part of the API that may be gone while all else answers. */
   readonly aside?: boolean;
 }
@@ -42,11 +48,7 @@ const lowShare = 0.02;
 /** When the day ends is not documented: so often one call is let through, to see whether there are tokens again. */
 const probeMs = 3_600_000;
 
-export function pipedriveFor(
-  deps: PipedriveDeps,
-  { companyId, userId }: Grant,
-  options: CallOptions = {},
-): PipedriveClient {
+export function pipedriveFor(deps: PipedriveDeps, { companyId, userId }: Grant, options: CallOptions): PipedriveClient {
   const grant = { companyId, userId };
   const call = async (run: (access: Access) => Promise<unknown>): Promise<unknown> => {
     if (!options.urgent) {
@@ -76,13 +78,17 @@ export function pipedriveFor(
       call(async (access) => {
         const sdk = await import('pipedrive/v1');
         const configuration = new sdk.Configuration({ basePath: `${access.apiBase}/api/v1` });
-        return use(throughOurDoor(deps, grant, access, new (pick(sdk))(configuration as never)));
+        return use(
+          throughOurDoor(deps, { ...grant, feature: options.feature }, access, new (pick(sdk))(configuration as never)),
+        );
       }),
     v2: (pick, use) =>
       call(async (access) => {
         const sdk = await import('pipedrive/v2');
         const configuration = new sdk.Configuration({ basePath: `${access.apiBase}/api/v2` });
-        return use(throughOurDoor(deps, grant, access, new (pick(sdk))(configuration as never)));
+        return use(
+          throughOurDoor(deps, { ...grant, feature: options.feature }, access, new (pick(sdk))(configuration as never)),
+        );
       }),
   };
 }
@@ -155,7 +161,12 @@ interface SdkRequest {
 }
 
 /** The SDK's API object keeps its own axios: only how that one sends is replaced. */
-function throughOurDoor<Api extends object>(deps: PipedriveDeps, grant: Grant, access: Access, api: Api): Api {
+function throughOurDoor<Api extends object>(
+  deps: PipedriveDeps,
+  grant: Grant & { readonly feature: Feature },
+  access: Access,
+  api: Api,
+): Api {
   const { axios } = api as unknown as { axios: { defaults: { adapter: unknown } } };
   axios.defaults.adapter = async (request: SdkRequest) => {
     const method = (request.method ?? 'get').toUpperCase() as 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -174,6 +185,8 @@ function throughOurDoor<Api extends object>(deps: PipedriveDeps, grant: Grant, a
       ...(body === undefined ? {} : { body }),
     });
     deps.pace.heard(user, answer.headers);
+    const price = answer.status === 429 ? 0 : priceOf(method, new URL(request.url ?? '').pathname);
+    deps.metrics.tokensSpent.inc({ feature: grant.feature }, price);
     await rememberBudget(deps, grant.companyId, answer);
     if (answer.status >= 400 || answer.json === undefined) throw new CallFailure(answer);
     return { data: answer.json, status: answer.status, statusText: '', headers: answer.headers, config: request };

@@ -127,6 +127,9 @@ describe.each(bothDatabases)('on %s', (database) => {
     const calls = sandbox.pipedrive.calls.slice(before).filter(({ path }) => path.includes('/notes'));
     expect(calls.map(({ method }) => method)).toEqual(['GET', 'PUT']);
     expect(counts(customer.notes(), texts)).toEqual(texts.map(() => 1));
+    const spent = (await here.app.metrics.tokensSpent.get()).values.map(({ labels, value }) => [labels.feature, value]);
+    // The first note, then a look and a write; the person read when he was linked, and once more the names of all users.
+    expect(Object.fromEntries(spent)).toMatchObject({ notes: 10 + 2 + 10, links: 1 + 20 });
     const late = await reading();
     expect(late.conversation.historyComplete).toBe(true);
     expect(late.messages.every(({ inNote }) => inNote)).toBe(true);
