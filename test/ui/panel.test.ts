@@ -5,6 +5,7 @@ import type { Browser, Frame, FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Conversation } from '../../src/web/contract.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
+import { openInboxWindow } from '../support/inbox-window.ts';
 import { hostileTexts } from '../support/hostile-texts.ts';
 import { noted } from '../support/notes.ts';
 import { until } from '../support/wait.ts';
@@ -138,6 +139,34 @@ test('a conversation is linked from the panel of a deal, and those of an organiz
   panel = await openRecord(here, admin, page, `/organization/${organization.id}`);
   await panel.getByRole('log').getByText('About the roof').waitFor();
   await noted(here);
+}, 120_000);
+
+test('in Pipedrive’s rhythm: the record opens in its place, a follow-up in Pipedrive’s own window, the address is copied', async () => {
+  const { here, admin, company, pipedrive, writes } = await begun();
+  const person = pipedrive.addPerson(company, { name: 'Bo Ek' });
+  const deal = pipedrive.addDeal(company, { title: 'Roof', person });
+  const { id } = await writes('Bo', 'About the roof');
+  await admin.links(id, { type: 'person', recordId: String(person.id) });
+  await admin.links(id, { type: 'deal', recordId: String(deal.id) });
+  await noted(here);
+  const page = await openPage(browser, { permissions: ['clipboard-read', 'clipboard-write'] });
+  const inbox = await openInboxWindow(here, admin, page);
+  await inbox.getByRole('link', { name: /Bo/ }).click();
+  const more = async (words: string): Promise<void> => {
+    await inbox.getByRole('button', { name: 'More', exact: true }).click();
+    await inbox.getByRole('menuitem', { name: words }).click();
+  };
+
+  await more('Copy link');
+  await until(async () => (await page.evaluate(() => navigator.clipboard.readText())) !== '', 'the copy');
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(`${here.url}/conversations/${id}`);
+  await more('Links and history');
+  await inbox.getByRole('button', { name: 'Follow up' }).click();
+  const prefill = JSON.parse((await page.locator('.scrim .modal pre').textContent())!) as object;
+  expect(prefill).toMatchObject({ deal: deal.id, subject: expect.stringContaining('Bo') as string });
+  await page.locator('.scrim .modal header button').click();
+  await inbox.getByRole('button', { name: 'Open in Pipedrive' }).first().click();
+  await page.waitForURL(`**/person/${person.id}`);
 }, 120_000);
 
 test('the modal links a new deal in the user’s own currency; its note is harmless on the record’s page, whatever was written (X-01 to X-20)', async () => {
