@@ -327,6 +327,8 @@ export interface Provider {
   /** How many messages of this kind one sender, by its address, may send in a second; less than 1 for one in several seconds. */
   perSecond(address: string, kind: MessageKind): number;
   mediaRules(channel: ChannelAccess): MediaRules;
+  /** Where a message's files are now, in their order, for a provider whose addresses end; none when it no longer tells. */
+  currentMedia?(channel: ChannelAccess, providerMessageId: string): Promise<RemoteMedia[]>;
   /** Messages with this contact since a time, newest first; used to settle a send whose outcome is unknown (C8). */
   recentMessages(channel: ChannelAccess, contactAddress: string, since: string): Promise<HistoryMessage[]>;
   /** Name and picture, or nulls when the provider refuses; throws UpstreamError when asking again may help. */

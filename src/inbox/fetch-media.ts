@@ -34,8 +34,7 @@ export const fetchMedia = defineTask(
     const { attachment, channel } = found;
     if (channel.state === 'disconnected') return settle(deps, attachment, { state: 'failed' });
     try {
-      const rules = deps.provider(channel.provider).mediaRules(accessOf(deps, channel));
-      const media = await deps.fetchMedia(attachment.sourceUrl!, rules);
+      const media = await fetchFrom(deps, channel, attachment);
       if (!isOfKind(attachment.kind, media.contentType)) {
         await deps.removeMedia(media.mediaKey);
         return await settle(deps, attachment, { state: 'failed' });
@@ -49,6 +48,26 @@ export const fetchMedia = defineTask(
   },
   { maxAttempts },
 );
+
+/** From where the webhook said; if that address has ended, from where the provider says that it is now. */
+async function fetchFrom(deps: InboxDeps, channel: ChannelRow, attachment: AttachmentRow): Promise<FetchedMedia> {
+  const provider = deps.provider(channel.provider);
+  const access = accessOf(deps, channel);
+  const rules = provider.mediaRules(access);
+  try {
+    return await deps.fetchMedia(attachment.sourceUrl!, rules);
+  } catch (error) {
+    const hasEnded = error instanceof UpstreamError && (error.status === 403 || error.status === 410);
+    if (!hasEnded || !provider.currentMedia) throw error;
+    const message = await deps.db.read((reader) =>
+      reader.one<MessageRow>('select * from message where id = ?', [attachment.messageId]),
+    );
+    const files = message?.providerMessageId ? await provider.currentMedia(access, message.providerMessageId) : [];
+    const now = files[attachment.position]?.url;
+    if (now === undefined) throw error;
+    return deps.fetchMedia(now, rules);
+  }
+}
 
 /**
  * Whether the bytes are what the provider said. Pictures are drawn, so they must be pictures; of sound and film, whose

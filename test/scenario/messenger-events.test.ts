@@ -276,3 +276,14 @@ test('a person may answer for seven days where that is granted: tagged as such a
   expect(await typeOf('Within a day again')).toEqual(['RESPONSE', undefined, undefined]);
   await here.settled();
 });
+
+test('a file whose address has ended is fetched from where Facebook has it now; nobody’s message is lost by it (C6)', async () => {
+  const { here, page, customer, thread, sandbox } = await talking();
+  sandbox.faults.next('meta', { path: /^\/media\// }, { kind: 'answer', status: 403, body: 'URL signature expired' });
+  await customer.sendsPhoto({ bytes: pngFile().bytes, contentType: 'image/png' }, { to: page });
+  await until(async () => (await thread()).at(-1)!.attachments[0]?.state === 'ready', 'the picture');
+  await here.settled();
+
+  expect((await thread()).at(-1)!.attachments).toMatchObject([{ contentType: 'image/png', width: 1 }]);
+  expect(sandbox.meta.calls.some(({ method, path }) => method === 'GET' && /\/m_/.test(path))).toBe(true);
+});

@@ -171,6 +171,7 @@ function saysTheSame({ text, details }: Message): boolean {
   const said = [
     location?.name,
     location?.address,
+    ...(location ? [String(location.latitude), String(location.longitude)] : []),
     ...(contacts ?? []).flatMap((contact) => [contact.name, ...contact.phones]),
     shared?.title,
     shared?.url,

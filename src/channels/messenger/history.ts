@@ -1,6 +1,7 @@
 // What Facebook itself has of a Page's conversations (Conversations API): settles sends whose outcome is unknown, and
 // gives what was said before the Page was connected or while no webhook came.
 import { z } from 'zod';
+import { UpstreamError } from '../../base/errors.ts';
 import type {
   ChannelAccess,
   HistoryMessage,
@@ -148,6 +149,28 @@ export async function readHistory(
   };
 }
 
+const filesShape = messageShape.pick({ attachments: true, sticker: true });
+
+/** Where a message's files are now: their addresses end (Conversations API). None for what is older than the newest 20. */
+export async function currentMedia(
+  deps: MessengerDeps,
+  channel: ChannelAccess,
+  messageId: string,
+): Promise<RemoteMedia[]> {
+  try {
+    const answer = await graph(deps, {
+      method: 'GET',
+      path: encodeURIComponent(messageId),
+      token: channel.credentials.pageToken ?? '',
+      query: { fields: 'attachments,sticker' },
+    });
+    return mediaOf(filesShape.parse(answer));
+  } catch (error) {
+    if (error instanceof UpstreamError && error.kind === 'refused') return [];
+    throw error;
+  }
+}
+
 /** Conversations in one answer: few, as each comes with its messages. */
 const perPage = 6;
 
@@ -209,7 +232,7 @@ function eventOf(
   ];
 }
 
-function mediaOf(message: z.infer<typeof messageShape>): RemoteMedia[] {
+function mediaOf(message: z.infer<typeof filesShape>): RemoteMedia[] {
   const files = (message.attachments?.data ?? []).flatMap((attachment): RemoteMedia[] => {
     const { image_data: image, video_data: video, file_url: file, mime_type: type, name } = attachment;
     const url = image?.url ?? video?.url ?? file;

@@ -1,7 +1,7 @@
 // Facebook Messenger for Pages, put together from its parts.
 import type { MediaRules, MessengerProvider } from '../provider.ts';
 import { checkPage } from './check.ts';
-import { readHistory, recentMessages } from './history.ts';
+import { currentMedia, readHistory, recentMessages } from './history.ts';
 import { authorizeUrl, finishLogin, subscribe, unsubscribe } from './login.ts';
 import { readProfile } from './profile.ts';
 import { sendMessage, showHint } from './send.ts';
@@ -35,6 +35,7 @@ export function createMessenger(deps: MessengerDeps): MessengerProvider {
     // Per Page: 300 calls a second for text, links and stickers, 10 for sound and video (Messenger Platform rate limits).
     perSecond: (_, kind) => (kind === 'audio' || kind === 'video' ? 10 : 300),
     mediaRules: () => mediaRules,
+    currentMedia: (channel, messageId) => currentMedia(deps, channel, messageId),
     recentMessages: (channel, contactAddress, since) => recentMessages(deps, channel, contactAddress, since),
     history: (channel, request) => readHistory(deps, channel, request),
     hint: (channel, contactAddress, what) => showHint(deps, channel, contactAddress, what),
