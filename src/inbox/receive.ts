@@ -359,6 +359,11 @@ async function learnFromRepeat(
   await unite(deps, tx, channel, event, { contact, others, known });
   if (!event.contact.name?.trim() || contact.name !== nameOf({ ...contact, name: null })) return;
   await learn(tx, contact, event);
+  await tx.query(
+    `update message set author_name = ? where author_kind = 'contact' and author_name = ?
+       and conversation_id in (select id from conversation where contact_id = ?)`,
+    [event.contact.name, contact.name, contact.contactId],
+  );
   forget(known);
   const conversation = await tx.one<ConversationRow>(
     'select * from conversation where contact_id = ? and deleted_at is null',

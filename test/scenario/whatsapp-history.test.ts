@@ -99,6 +99,7 @@ describe.each(bothDatabases)('on %s', (database) => {
     const answer = await lookAgain(here, channel.id);
     expect(answer.body.health).toMatchObject({ state: 'warning', reasons: [{ code: 'webhook_foreign' }] });
     await until(async () => (await admin.messages(first.id)).length === 5, 'what was missed');
+    await until(async () => (await admin.messages(first.id)).at(-1)?.status === 'delivered', 'what became of it');
     await here.settled();
 
     expect(
@@ -153,7 +154,11 @@ test('a webhook that comes after the history found its message tells who wrote: 
 
   const conversations = await rep.section('all');
   expect(conversations.map(({ contact }) => contact.name)).toEqual(['Linnea Holmqvist']);
-  expect((await rep.messages(conversations[0]!.id)).map(({ text }) => text)).toEqual(['With my number', 'Without it']);
+  const messages = await rep.messages(conversations[0]!.id);
+  expect(messages.map(({ text, author }) => [author.name, text])).toEqual([
+    ['Linnea Holmqvist', 'With my number'],
+    ['Linnea Holmqvist', 'Without it'],
+  ]);
 });
 
 test('a send that times out after Twilio took it ends as one message, whoever finds it first (C8, R-01)', async () => {
