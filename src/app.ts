@@ -21,6 +21,7 @@ import { openDatabase, type Database, type Tx } from './db/database.ts';
 import { checkHistories, checkHistory, type CheckDeps } from './history/check-history.ts';
 import { checkNote } from './history/check-note.ts';
 import { createHistoryFollower } from './history/follow.ts';
+import { createTurns } from './history/turns.ts';
 import { writeNote, type HistoryDeps } from './history/write.ts';
 import { autoLink, createAutoLinkFollower, type AutoLinkDeps } from './inbox/auto-link.ts';
 import { createChanges } from './inbox/changes.ts';
@@ -185,6 +186,7 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     },
   };
   const history: HistoryDeps = {
+    turns: createTurns(),
     db,
     clock,
     log,

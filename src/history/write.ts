@@ -16,6 +16,7 @@ import { createNote, findNote, readNote, updateNote, type FoundNote } from '../p
 import { readRecord } from '../pipedrive/records.ts';
 import type { Grant } from '../pipedrive/tokens.ts';
 import { composeNote, fitting, saysTheSame, versionIn, type NoteHeader, type NoteMessage } from './compose.ts';
+import type { Turns } from './turns.ts';
 import { baseOf, isComplete, loadLink, messagesIn, unwritten, type LoadedLink } from './load.ts';
 
 export interface HistoryDeps {
@@ -24,6 +25,7 @@ export interface HistoryDeps {
   readonly log: Log;
   readonly changes: Changes;
   readonly publicUrl: string;
+  readonly turns: Turns;
   readonly pipedriveFor: (grant: Grant) => PipedriveClient;
   /** Living grants, the preferred users first (H8). */
   readonly grants: (companyId: string, preferred: readonly (string | null)[]) => Promise<Grant[]>;
@@ -50,23 +52,28 @@ interface Run {
 export const writeNote = defineTask(
   'write-note',
   z.object({ linkId: z.string() }),
-  async (deps: HistoryDeps, { linkId }) => {
-    const run: Run = { deps, useless: new Map(), current: undefined };
-    for (let round = 0; round < mostRounds; round += 1) {
-      const loaded = await deps.db.read((reader) => loadLink(reader, linkId));
-      if (!loaded) return undefined;
-      try {
-        const step = await nextStep(run, loaded);
-        if (step === 'done') return undefined;
-        if (step !== 'more') return step;
-      } catch (error) {
-        const outcome = await afterFailure(run, loaded, error);
-        if (outcome !== 'more') return outcome;
-      }
-    }
-    return { againInMs: 1_000 };
+  async (deps: HistoryDeps, { linkId }): Promise<Outcome> => {
+    const outcome = await deps.turns.take(linkId, () => writeAll(deps, linkId));
+    return outcome === 'later' ? { againInMs: 1_000 } : outcome;
   },
 );
+
+async function writeAll(deps: HistoryDeps, linkId: string): Promise<Outcome> {
+  const run: Run = { deps, useless: new Map(), current: undefined };
+  for (let round = 0; round < mostRounds; round += 1) {
+    const loaded = await deps.db.read((reader) => loadLink(reader, linkId));
+    if (!loaded) return undefined;
+    try {
+      const step = await nextStep(run, loaded);
+      if (step === 'done') return undefined;
+      if (step !== 'more') return step;
+    } catch (error) {
+      const outcome = await afterFailure(run, loaded, error);
+      if (outcome !== 'more') return outcome;
+    }
+  }
+  return { againInMs: 1_000 };
+}
 
 /** Pipedrive's bad days are waited for and never count as our failure; only what it refuses for good does. */
 async function afterFailure(run: Run, loaded: LoadedLink, error: unknown): Promise<Outcome | 'more'> {
@@ -79,7 +86,10 @@ async function afterFailure(run: Run, loaded: LoadedLink, error: unknown): Promi
     return 'more';
   }
   deps.log.info({ err: error, linkId: loaded.link.id }, 'notes wait');
-  if (error.kind === 'stop' || error.kind === 'reconnect') return { againAt: nextLook(deps.clock) };
+  if (error.kind === 'stop' || error.kind === 'reconnect') {
+    deps.turns.postpone(loaded.link.companyId, loaded.link.id);
+    return { againAt: nextLook(deps.clock) };
+  }
   if (error.kind === 'retry') return { againInMs: Math.max(error.retryAfterMs ?? 0, retryMs) };
   if (error.kind === 'unknown') return { againInMs: inFlightMs };
   throw error;
