@@ -236,6 +236,8 @@ test('outside the reply window a template’s words go as that template, and no 
     body: 'Hej {{1}}! Vi kommer på {{2}}. (Svara {{1}})',
     variables: { 1: 'Anna', 2: 'fredag' },
   });
+  // Whatever was asked for before is forgotten by then.
+  here.clock.advance(6 * 60_000);
   const customer = twilio.customer(newNumber(), { name: 'Johan Mattsson' });
   await customer.writes('Hej!', { to: number });
   const there = await until(() => shown.conversations[0], 'the conversation there');

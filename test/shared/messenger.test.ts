@@ -120,7 +120,7 @@ test('every event sample shows as described and once, in any order, batched and 
       '< text “prices for oak desks”',
       '< text “first”',
       '< text “second”',
-      '< text “Can I pay on delivery?”',
+      '< text “Can I pay on delivery?” {"answeredElsewhere":true}',
       '< text “🛒 1 × Oak desk 160, 429 EUR / Please call before delivery”',
     ],
     [psids.page_A[2]!]: [

@@ -73,21 +73,19 @@ test('a record’s panel shows its conversations at 100, 240, 420 and 750, in bo
   await admin.sends(first.id, 'Yes, it is');
   await noted(here);
 
-  for (const [user, theme] of [
-    [admin, 'light'],
-    [rep, 'dark'],
-  ] as const) {
+  for (const user of [admin, rep]) {
     const page = await openPage(browser, { bypassCSP: true, viewport: { width: 1_280, height: 1_000 } });
     const sv = user === rep;
     const panel = await openRecord(here, user, page, `/person/${person.id}`);
     await panel.getByRole('log').waitFor();
-    if (theme === 'dark') await page.getByRole('button', { name: 'Dark theme' }).click();
-    for (const height of heights) {
+    const sizes = (['light', 'dark'] as const).flatMap((theme) => heights.map((height) => ({ theme, height })));
+    for (const { theme, height } of sizes) {
+      if (theme === 'dark' && height === heights[0]) await page.getByRole('button', { name: 'Dark theme' }).click();
       await page
         .locator('iframe[name=panel]')
         .evaluate((frame: HTMLElement, px) => (frame.style.height = `${px}px`), height);
       await panel.locator(height < 200 ? '.panel-line' : height < 320 ? '.panel-extract' : '.thread-pane').waitFor();
-      const name = `panel ${height} ${theme}`;
+      const name = `panel ${height} ${theme} ${sv ? 'sv' : 'en'}`;
       await panel.getByText('Hannah').first().waitFor();
       if (height < 320) await panel.getByRole('button', { name: sv ? 'Svara' : 'Reply', exact: true }).waitFor();
       else
@@ -169,8 +167,8 @@ test('in Pipedrive’s rhythm: the record opens in its place, a follow-up in Pip
   await page.waitForURL(`**/person/${person.id}`);
 }, 120_000);
 
-test('the modal links a new deal in the user’s own currency; its note is harmless on the record’s page, whatever was written (X-01 to X-20)', async () => {
-  const { here, admin, company, pipedrive, number } = await begun();
+test('the modal in both themes and languages links a new deal in the user’s own currency; its note is harmless on the record’s page, whatever was written (X-01 to X-20)', async () => {
+  const { here, admin, rep, company, pipedrive, number } = await begun();
   Object.assign(admin.pipedrive, { currency: 'EUR' });
   admin.token = (await here.install(admin.pipedrive)).token;
   const name = `"><img src=x onerror=alert(1)> \u202eAnna`;
@@ -178,12 +176,14 @@ test('the modal links a new deal in the user’s own currency; its note is harml
   for (const text of [...Object.values(hostileTexts), '👩‍👩‍👧'.repeat(4_000)]) await customer.writes(text, { to: number });
   const { id } = await admin.conversationWith(name);
   const deal = pipedrive.addDeal(company, { title: 'Any page' });
-  for (const [theme, width] of [
-    ['light', 720],
-    ['dark', 540],
+  for (const [user, theme, width] of [
+    [rep, 'light', 540],
+    [rep, 'dark', 720],
+    [admin, 'light', 720],
+    [admin, 'dark', 540],
   ] as const) {
     const page = await openPage(browser, { bypassCSP: true });
-    await openRecord(here, admin, page, `/deal/${deal.id}`);
+    await openRecord(here, user, page, `/deal/${deal.id}`);
     if (theme === 'dark') await page.getByRole('button', { name: 'Dark theme' }).click();
     await page.evaluate(
       ({ data, size }) => {
@@ -197,12 +197,13 @@ test('the modal links a new deal in the user’s own currency; its note is harml
       { data: { conversationId: id }, size: width },
     );
     const modal = page.frameLocator('iframe[name=modal]');
-    await modal.getByRole('radio', { name: 'Deal', exact: true }).click();
-    await modal.getByLabel(/Value in EUR/).fill('1 250,50');
-    expect.soft(await faults(page, 'modal'), theme).toEqual([]);
-    if (pictures)
-      await page.locator('iframe[name=modal]').screenshot({ path: `${pictures}/modal ${width} ${theme}.png` });
-    if (theme === 'light') continue;
+    const sv = user === rep;
+    await modal.getByRole('radio', { name: sv ? 'Affär' : 'Deal', exact: true }).click();
+    if (!sv) await modal.getByLabel(/Value in EUR/).fill('1 250,50');
+    const picture = `modal ${width} ${theme} ${sv ? 'sv' : 'en'}`;
+    expect.soft(await faults(page, 'modal'), picture).toEqual([]);
+    if (pictures) await page.locator('iframe[name=modal]').screenshot({ path: `${pictures}/${picture}.png` });
+    if (sv || theme === 'light') continue;
     await modal.getByRole('button', { name: 'Create person and deal' }).click();
     await until(() => pipedrive.state.deals.some(({ title }) => title.includes('Anna')), 'the deal');
   }
