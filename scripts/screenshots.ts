@@ -163,6 +163,9 @@ async function fullPages(browser: Browser, demo: Demo): Promise<void> {
   await page.getByRole('heading', { level: 1 }).waitFor();
   await page.waitForTimeout(400);
   await shot(page, 'settings');
+  await page.setViewportSize({ width: 1_000, height: 2_000 });
+  await shot(page, 'settings-whole');
+  await page.setViewportSize({ width: 1_000, height: 1_000 });
   await page.getByRole('button', { name: 'Connect channel' }).click();
   await shot(page, 'settings-connect');
   await page.getByRole('button', { name: /WhatsApp by Twilio/ }).click();
@@ -180,7 +183,7 @@ async function others(browser: Browser, demo: Demo): Promise<void> {
   await shot(page, 'phone');
   await page.goto(demo.leadsInbox);
   await page.getByRole('button', { name: /Hannah/ }).click();
-  await page.getByRole('log').getByText('Both options').waitFor();
+  await page.getByRole('log').getByText(/^Both options/).waitFor();
   await shot(page, 'leads-inbox');
   await context.close();
 }
