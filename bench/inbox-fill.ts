@@ -1,5 +1,5 @@
 // Fills a company's inbox with years of history, quickly and always alike: what the inbox is measured on (V1).
-import { openDatabase, type Database, type Tx, type Value } from '../src/db/database.ts';
+import { openDatabase, type Tx, type Value } from '../src/db/database.ts';
 import { createLog } from '../src/base/log.ts';
 import { indexMessages, indexNames } from '../src/inbox/search-index.ts';
 
@@ -45,16 +45,10 @@ export async function fillInbox(filling: Filling): Promise<Filled> {
       const to = Math.min(filling.conversations, from + atOnce);
       await db.transaction((tx) => conversations(tx, filling, from, to, textOf));
     }
-    await settle(db);
     return { longestId: idOf(2, 0), words, nameOf, idOf: (at) => idOf(2, at) };
   } finally {
     await db.close();
   }
-}
-
-/** What a database does by itself in the course of the days in which so much is written. */
-async function settle(db: Database): Promise<void> {
-  if (db.kind === 'postgres') await db.transaction((tx) => tx.query('analyze'));
 }
 
 async function conversations(

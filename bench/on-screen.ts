@@ -157,6 +157,14 @@ async function untilUsable(browser: Browser, sandbox: Sandbox, { user }: Rep): P
   const took: number[] = [];
   for (let index = 0; index < coldStarts; index += 1) {
     const context = await browser.newContext({ viewport: { width: 1_280, height: 900 }, locale: 'en-GB' });
+    // By the frame's own clock: when it is shown is for whoever opens it to say.
+    await context.addInitScript(() => {
+      new MutationObserver((_, observer) => {
+        if (!document.querySelector('.list-pane a.row')) return;
+        requestAnimationFrame(() => Object.assign(globalThis, { usableAt: performance.now() }));
+        observer.disconnect();
+      }).observe(document, { childList: true, subtree: true });
+    });
     const page = await context.newPage();
     const devTools = await context.newCDPSession(page);
     await devTools.send('Network.enable');
@@ -164,7 +172,7 @@ async function untilUsable(browser: Browser, sandbox: Sandbox, { user }: Rep): P
     await page.goto(`${sandbox.pipedrive.url}/?user=${user.id}`);
     await page.getByRole('button', { name: 'Messaging inbox' }).click();
     const row = page.frameLocator('iframe[name=window]').getByRole('link', { name: /Customer/ });
-    took.push(await row.first().evaluate(() => performance.now()));
+    took.push(await row.first().evaluate(() => (globalThis as { usableAt?: number }).usableAt!));
     await context.close();
   }
   return took;
