@@ -183,7 +183,10 @@ async function others(browser: Browser, demo: Demo): Promise<void> {
   await shot(page, 'phone');
   await page.goto(demo.leadsInbox);
   await page.getByRole('button', { name: /Hannah/ }).click();
-  await page.getByRole('log').getByText(/^Both options/).waitFor();
+  await page
+    .getByRole('log')
+    .getByText(/^Both options/)
+    .waitFor();
   await shot(page, 'leads-inbox');
   await context.close();
 }

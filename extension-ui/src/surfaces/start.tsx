@@ -29,23 +29,25 @@ export async function startInFrame(
   await loadTexts(pageLanguage());
   const query = readFrameQuery();
   if (!query) return show(<Empty icon="plug" title={t('frame.outside.title')} body={t('frame.outside.body')} />);
-  const hosting = connectHost(query, size);
+  // Opened by its address alone there is no page around it to wait for.
+  const hosting = window.parent === window ? null : connectHost(query, size);
   let firstToken: string | undefined = query.token;
   const api = createApi({
     signedToken: async () => {
-      const token = firstToken ?? (await (await hosting).signedToken());
+      const token = firstToken ?? (await (await hosting)?.signedToken());
       firstToken = undefined;
+      if (token === undefined) throw new ApiError(401, { code: 'unauthenticated', message: t('frame.outside.body') });
       return token;
     },
     onSignedOut: () => undefined,
   });
   void hosting
-    .then((host) => host.onTheme((theme) => (document.documentElement.dataset.theme = theme)))
+    ?.then((host) => host.onTheme((theme) => (document.documentElement.dataset.theme = theme)))
     .catch(() => undefined);
   try {
     const me = await api.me();
     await loadTexts(me.user.language);
-    // The inbox is drawn at once; the host may follow. A page that is opened without Pipedrive around it has none.
+    // The inbox is drawn all the same when the page around it does not answer.
     const host = await Promise.race([hosting, new Promise<null>((resolve) => setTimeout(() => resolve(null), 3_000))]);
     await draw({ api, me, host, query });
   } catch (error) {
