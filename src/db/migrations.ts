@@ -11,6 +11,7 @@ import { Bridge1795677000000 } from '../../migrations/1795677000000-bridge.ts';
 import { Retention1795710000000 } from '../../migrations/1795710000000-retention.ts';
 import { CurrencyAndLinks1795741200000 } from '../../migrations/1795741200000-currency-and-links.ts';
 import { HistoryChecks1795742400000 } from '../../migrations/1795742400000-history-checks.ts';
+import { LeasedJobs1795750000000 } from '../../migrations/1795750000000-leased-jobs.ts';
 
 export const migrations = [
   Initial1795500000000,
@@ -25,4 +26,5 @@ export const migrations = [
   Retention1795710000000,
   CurrencyAndLinks1795741200000,
   HistoryChecks1795742400000,
+  LeasedJobs1795750000000,
 ];

@@ -187,14 +187,16 @@ export function createQueue(deps: { db: Database; clock: Clock }): Queue {
  * Takes up to `limit` jobs that are due: those without a lane, the heads of lanes of which nobody holds anything, and as many
  * as there is room for behind these heads. Whoever takes a run of a lane works it off one by one; a head that waits for its
  * next try holds its lane, and no other. What it costs does not grow with what waits: heads come in the order of an index,
- * and what waits behind the lanes that this process is at work on (`busyLanes`) is passed over at a glance.
+ * and what waits behind the lanes that this process is at work on (`busyLanes`) is passed over at a glance. Of a task that is
+ * worked off in batches nothing is taken while somebody is at work on what came before, unless that has failed once: two batches
+ * at once would overtake each other.
  */
 export async function claim(
   tx: Tx,
   owner: string,
   times: { now: string; leaseUntil: string },
   limit: number,
-  busyLanes: readonly string[] = [],
+  { busyLanes = [], batchTasks = [] }: { busyLanes?: readonly string[]; batchTasks?: readonly string[] } = {},
 ): Promise<JobRow[]> {
   if (tx.kind === 'postgres') await tx.query(lockAndPlan);
   const { now } = times;
@@ -203,17 +205,23 @@ export async function claim(
     tx.kind === 'postgres'
       ? 'j.lane not in (select * from json_array_elements_text(?::json))'
       : 'j.lane not in (select value from json_each(?))';
+  const inTurn =
+    batchTasks.length === 0
+      ? ''
+      : `and (j.task not in (${batchTasks.map(() => '?').join(', ')}) or not exists (
+         select 1 from job r where r.task = j.task and r.lease_until >= ? and r.parked_at is null and r.attempts <= 1))`;
   const heads = await take(
     tx,
     owner,
     times,
     `select j.id from job j
      where j.parked_at is null and j.run_at <= ? and (j.lease_until is null or j.lease_until < ?)
+       ${inTurn}
        and (j.lane is null or (${passedOver} and not exists (
          select 1 from job b where b.lane = j.lane and b.parked_at is null and b.id <> j.id
            and (b.id < j.id or b.lease_until >= ?))))
      order by j.run_at, j.id limit ${Math.floor(limit)}`,
-    [now, now, JSON.stringify(busyLanes), now],
+    [now, now, ...(batchTasks.length === 0 ? [] : [...batchTasks, now]), JSON.stringify(busyLanes), now],
   );
   const lanes = heads.flatMap(({ lane }) => (lane === null ? [] : [lane]));
   const room = Math.floor(limit) - heads.length;

@@ -79,6 +79,7 @@ const delaysMs = [500, 2_000, 8_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_
 
 export function createWorker(deps: WorkerDeps): Worker {
   const tasks = new Map(deps.tasks.map((task) => [task.name, task]));
+  const batchTasks = deps.tasks.filter(({ runBatch }) => runBatch !== undefined).map(({ name }) => name);
   const owner = newId();
   const running = new Set<Promise<void>>();
   const held = new Map<string, JobRow>();
@@ -96,7 +97,7 @@ export function createWorker(deps: WorkerDeps): Worker {
     const times = { now, leaseUntil: timeText(deps.clock, leaseMs) };
     const lanesHeld = [...new Set([...held.values()].flatMap(({ lane }) => (lane === null ? [] : [lane])))];
     const taken = await deps.db.transaction((tx) =>
-      claim(tx, owner, times, Math.min(claimLimit, maxRunning - held.size), lanesHeld),
+      claim(tx, owner, times, Math.min(claimLimit, maxRunning - held.size), { busyLanes: lanesHeld, batchTasks }),
     );
     // After a jump of the clock, or a long sleep of the machine, our own leases look like those of a dead process.
     const running = taken.filter((row) => held.has(row.id));

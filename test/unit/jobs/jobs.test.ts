@@ -107,6 +107,30 @@ function quietLog(warnings: string[]) {
 }
 
 describe.each(bothDatabases)('on %s', (kind) => {
+  test('batches of one task come one after the other, over two processes too: what came later does not overtake (O-01)', async () => {
+    const { state, enqueueTogether, newWorker, empty } = await workshop(kind);
+    const batches: string[][] = [];
+    const ends: (() => void)[] = [];
+    state.runBatch = (words) => {
+      batches.push([...words]);
+      return new Promise((resolve) => ends.push(resolve));
+    };
+    await enqueueTogether('one', 'two');
+    newWorker().start();
+    newWorker().start();
+    await until(() => batches.length === 1, 'the first batch');
+
+    await enqueueTogether('three');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(batches).toEqual([['one', 'two']]);
+    ends[0]!();
+    await until(() => batches.length === 2, 'the second batch');
+    ends[1]!();
+    await empty();
+
+    expect(batches).toEqual([['one', 'two'], ['three']]);
+  });
+
   test('the jobs of a lane run one by one in the order they were enqueued, and lanes run side by side (O-03)', async () => {
     const { state, enqueue, newWorker, empty } = await workshop(kind);
     const ran: string[] = [];
