@@ -304,6 +304,7 @@ export function createWorker(deps: WorkerDeps): Worker {
       clearInterval(renewals);
     },
     idle: async () => {
+      let wasQuiet = false;
       for (;;) {
         await Promise.all(running);
         const now = timeText(deps.clock);
@@ -317,7 +318,11 @@ export function createWorker(deps: WorkerDeps): Worker {
             [now, now],
           ),
         );
-        if (!due && running.size === 0) return;
+        // Seen twice: what was enqueued between the reading of the clock and the look was not due for the first one.
+        const isQuiet = !due && running.size === 0;
+        if (isQuiet && wasQuiet) return;
+        wasQuiet = isQuiet;
+        if (isQuiet) continue;
         wake();
         await deps.clock.sleep(5);
       }
