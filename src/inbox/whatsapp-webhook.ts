@@ -4,7 +4,8 @@ import { requireOwner, type Viewer } from '../companies/access.ts';
 import { audit } from '../companies/audit.ts';
 import type { ChannelRow } from '../db/tables.ts';
 import { changeFacts } from './channel-state.ts';
-import { channelFor, type ConnectDeps } from './connect.ts';
+import { channelFor } from './channels.ts';
+import type { ConnectDeps } from './connect.ts';
 import { accessOf } from './deps.ts';
 
 /** What stood there before is lost with `takeOver`, which only a person may decide. */

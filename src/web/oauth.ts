@@ -3,7 +3,8 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { randomToken, sameSecret } from '../base/crypto.ts';
 import { finishInstall, startInstall, uninstall, type InstallDeps, type InstallOutcome } from '../companies/install.ts';
-import { finishMessengerLogin, type ConnectDeps } from '../inbox/connect.ts';
+import { finishMessengerLogin } from '../inbox/connect-messenger.ts';
+import type { ConnectDeps } from '../inbox/connect.ts';
 import { browserLanguage, renderPage, type Page } from './pages.ts';
 
 export interface OauthRouteDeps {

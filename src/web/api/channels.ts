@@ -3,17 +3,10 @@ import { text } from '../../base/texts.ts';
 import type { Viewer } from '../../companies/access.ts';
 import { askOwner } from '../../inbox/ask-owner.ts';
 import { listChannels, readChannel, type ChannelDeps } from '../../inbox/channel-shape.ts';
-import {
-  changeChannel,
-  connectMessenger,
-  connectWhatsapp,
-  disconnectChannel,
-  listPages,
-  listSenders,
-  recheckChannel,
-  startMessengerLogin,
-  type ConnectDeps,
-} from '../../inbox/connect.ts';
+import { changeChannel, disconnectChannel, recheckChannel } from '../../inbox/channels.ts';
+import { connectMessenger, listPages, startMessengerLogin } from '../../inbox/connect-messenger.ts';
+import { connectWhatsapp, listSenders } from '../../inbox/connect-whatsapp.ts';
+import type { ConnectDeps } from '../../inbox/connect.ts';
 import { takeWebhook } from '../../inbox/whatsapp-webhook.ts';
 import { noContent, ok, type Handlers } from '../handler.ts';
 
