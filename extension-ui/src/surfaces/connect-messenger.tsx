@@ -2,8 +2,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError } from '../api.ts';
 import { Dialog } from '../parts/dialog.tsx';
-import { Icon } from '../parts/icon.tsx';
 import { VisibilityChoice } from '../parts/visibility-choice.tsx';
+import { Problem } from '../parts/problem.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 
@@ -114,12 +114,7 @@ export function ConnectMessenger({ store, onClose }: { store: Store; onClose: ()
           </fieldset>
         )}
         {pages && <VisibilityChoice value={visibility} onChange={setVisibility} />}
-        {problem && (
-          <p class="form-problem" role="alert">
-            <Icon name="circle-alert" size={16} />
-            {problem}
-          </p>
-        )}
+        {problem && <Problem>{problem}</Problem>}
       </div>
     </Dialog>
   );

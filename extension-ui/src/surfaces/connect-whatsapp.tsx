@@ -3,8 +3,8 @@ import { useState } from 'preact/hooks';
 import type { Channel, TwilioSender } from '../../../src/web/contract.ts';
 import { ApiError } from '../api.ts';
 import { Dialog } from '../parts/dialog.tsx';
-import { Icon } from '../parts/icon.tsx';
 import { VisibilityChoice } from '../parts/visibility-choice.tsx';
+import { Problem } from '../parts/problem.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { EnterAddresses, TakeOver } from './twilio-addresses.tsx';
@@ -178,12 +178,7 @@ export function ConnectWhatsapp({
             <VisibilityChoice value={visibility} onChange={setVisibility} />
           </>
         )}
-        {problem && (
-          <p class="form-problem" role="alert">
-            <Icon name="circle-alert" size={16} />
-            {problem}
-          </p>
-        )}
+        {problem && <Problem>{problem}</Problem>}
       </form>
     </Dialog>
   );

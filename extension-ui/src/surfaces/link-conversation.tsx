@@ -5,6 +5,7 @@ import { ApiError } from '../api.ts';
 import { Avatar, providerName } from '../parts/avatar.tsx';
 import { RowsSkeleton } from '../parts/empty.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { Problem } from '../parts/problem.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { listTime } from '../time.ts';
@@ -67,12 +68,7 @@ export function LinkConversation({ store, type, recordId, onDone }: LinkConversa
           onInput={(event) => setTerm(event.currentTarget.value)}
         />
       </span>
-      {problem && (
-        <p class="form-problem" role="alert">
-          <Icon name="circle-alert" size={16} />
-          {problem}
-        </p>
-      )}
+      {problem && <Problem>{problem}</Problem>}
       {found === null && !problem && <RowsSkeleton />}
       {found?.length === 0 && <p class="small">{t('panel.search.none')}</p>}
       {found && found.length > 0 && (

@@ -4,6 +4,7 @@ import type { Conversation, LinkRequest, PipedriveRecord, Pipeline, Suggestion }
 import { ApiError } from '../api.ts';
 import { Avatar, ChannelMark, providerName } from '../parts/avatar.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { Problem } from '../parts/problem.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { money } from '../time.ts';
@@ -344,12 +345,7 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
           )}
         </fieldset>
       )}
-      {(problem || fieldProblem) && (
-        <p class="form-problem" role="alert">
-          <Icon name="circle-alert" size={16} />
-          {problem || fieldProblem}
-        </p>
-      )}
+      {(problem || fieldProblem) && <Problem>{problem || fieldProblem}</Problem>}
       <footer class="form-foot">
         <small>
           <Icon name="clipboard-check" size={16} />

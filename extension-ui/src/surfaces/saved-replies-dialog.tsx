@@ -4,6 +4,7 @@ import type { SavedReply } from '../../../src/web/contract.ts';
 import { ApiError } from '../api.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { Problem } from '../parts/problem.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useStore } from '../use-store.ts';
@@ -192,12 +193,7 @@ function ReplyForm({
             ))}
           </fieldset>
         )}
-        {problem !== '' && (
-          <p class="form-problem" role="alert">
-            <Icon name="circle-alert" size={16} />
-            {problem}
-          </p>
-        )}
+        {problem !== '' && <Problem>{problem}</Problem>}
       </form>
     </Dialog>
   );

@@ -5,6 +5,7 @@ import type { Channel } from '../../../src/web/contract.ts';
 import { ApiError } from '../api.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { Problem } from '../parts/problem.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useStore } from '../use-store.ts';
@@ -45,12 +46,7 @@ export function TakeOver({ store, channel, onClose }: { store: Store; channel: C
       <div class="form">
         <p>{channel.health.reasons.find(({ code }) => code === 'webhook_foreign')?.message}</p>
         <p>{t('takeOver.body')}</p>
-        {problem && (
-          <p class="form-problem" role="alert">
-            <Icon name="circle-alert" size={16} />
-            {problem}
-          </p>
-        )}
+        {problem && <Problem>{problem}</Problem>}
       </div>
     </Dialog>
   );
