@@ -1,13 +1,10 @@
 // What the screens read of a large inbox, asked of the server as it ships (V1): sections page by page, counts, threads, searches.
 import { Client } from 'pg';
 import { installFor, type Rep } from '../sandbox/demo/rep.ts';
-import { startSandbox } from '../sandbox/sandbox.ts';
+import { connectNumber, startCompany, type CompanyOptions } from './company.ts';
 import { fillInbox, type Filled } from './inbox-fill.ts';
-import { freePort, startServer } from './processes.ts';
 
-export interface InboxOptions {
-  readonly databaseUrl: string;
-  readonly mediaFolder: string;
+export interface InboxOptions extends CompanyOptions {
   readonly messages: number;
   readonly conversations: number;
 }
@@ -18,67 +15,37 @@ const longest = 10_000;
 
 /** Prints what each reading took. Answers what was too slow, if anything was. */
 export async function measureInbox(options: InboxOptions): Promise<string | undefined> {
-  const sandbox = await startSandbox({ appUrl: `http://127.0.0.1:${await freePort()}`, now: Date.now });
-  const environment = {
-    ...sandbox.env(),
-    DATABASE_URL: options.databaseUrl,
-    MEDIA_URL: `file:${options.mediaFolder}`,
-    LOG_LEVEL: 'warn',
-  };
-  let server = await startServer('dist/main.js', environment, '/health/ready');
-  sandbox.setAppUrl(server.url);
+  const here = await startCompany(options);
   try {
-    const company = sandbox.pipedrive.addCompany({ name: 'Nordtak Solar', domain: 'nordtak' });
-    const user = sandbox.pipedrive.addUser(company, { name: 'Erik Lund', admin: true });
-    const colleague = sandbox.pipedrive.addUser(company, { name: 'Sara Holm', admin: true });
-    const [rep, other] = [await installFor(sandbox, user), await installFor(sandbox, colleague)];
+    const [rep, other] = [await here.rep('Erik Lund', true), await here.rep('Sara Holm', true)];
     // One of four is a colleague's own: what is walked past must cost nothing.
     const channelIds: string[] = [];
     for (const owner of [rep, rep, other, other]) {
-      channelIds.push(await connect(sandbox, owner, channelIds.length === 3 ? 'private' : 'shared', channelIds.length));
+      const at = channelIds.length;
+      const visibility = at === 3 ? 'private' : 'shared';
+      channelIds.push((await connectNumber(here.sandbox, owner, `+4670000000${at}`, visibility)).channelId);
     }
-    await server.stop();
-
-    const begun = performance.now();
-    const filled = await fillInbox({
-      ...options,
-      companyId: String(company.id),
-      channelIds,
-      userIds: [String(user.id), String(colleague.id)],
-      longest,
+    const filled = await here.restart(async () => {
+      const begun = performance.now();
+      const inbox = await fillInbox({
+        ...options,
+        companyId: String(here.company.id),
+        channelIds,
+        userIds: [String(rep.user.id), String(other.user.id)],
+        longest,
+      });
+      await settle(options.databaseUrl);
+      const seconds = Math.round((performance.now() - begun) / 1_000);
+      console.log(`${options.messages} messages in ${options.conversations} conversations, filled in ${seconds} s`);
+      return inbox;
     });
-    await settle(options.databaseUrl);
-    const seconds = Math.round((performance.now() - begun) / 1_000);
-    console.log(`${options.messages} messages in ${options.conversations} conversations, filled in ${seconds} s`);
-
-    server = await startServer('dist/main.js', environment, '/health/ready');
-    sandbox.setAppUrl(server.url);
-    const signedIn = await installFor(sandbox, user);
+    const signedIn = await installFor(here.sandbox, rep.user);
     const slow = await readAll(signedIn, filled, options.conversations);
-    console.log(`memory      ${server.memory()} MB after all of it`);
+    console.log(`memory      ${here.server().memory()} MB after all of it`);
     return slow.length > 0 ? slow.join('; ') : undefined;
   } finally {
-    await server.stop();
-    await sandbox.stop();
+    await here.stop();
   }
-}
-
-async function connect(
-  sandbox: Awaited<ReturnType<typeof startSandbox>>,
-  owner: Rep,
-  visibility: string,
-  at: number,
-): Promise<string> {
-  const account = sandbox.twilio.addAccount({ name: 'Nordtak' });
-  const sender = `+4670000000${at}`;
-  sandbox.twilio.addSender(account, sender, { name: `WhatsApp ${at}` });
-  const { id } = await owner.call<{ id: string }>('POST', '/api/channels/whatsapp', {
-    accountSid: account.sid,
-    authToken: account.authToken,
-    sender,
-    visibility,
-  });
-  return id;
 }
 
 interface Page {

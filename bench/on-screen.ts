@@ -1,14 +1,9 @@
 // What people see and when, in a real browser: a customer's message, what a colleague does, the first screen on a slow line.
 import chromium from '@sparticuz/chromium';
 import { chromium as playwright, type Browser, type Frame, type Page } from 'playwright-core';
-import { installFor, type Rep } from '../sandbox/demo/rep.ts';
-import { startSandbox, type Sandbox } from '../sandbox/sandbox.ts';
-import { freePort, startServer } from './processes.ts';
-
-export interface OnScreenOptions {
-  readonly databaseUrl: string;
-  readonly mediaFolder: string;
-}
+import type { Rep } from '../sandbox/demo/rep.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { connectNumber, startCompany, type CompanyOptions } from './company.ts';
 
 const perSecond = 20;
 const messages = 300;
@@ -20,35 +15,15 @@ const limitMs = 300;
 const firstScreenMs = 1_000;
 
 /** Prints what was measured; answers what took too long. */
-export async function measureOnScreen(options: OnScreenOptions): Promise<string | undefined> {
-  const sandbox = await startSandbox({ appUrl: `http://127.0.0.1:${await freePort()}`, now: Date.now });
-  const server = await startServer(
-    'dist/main.js',
-    {
-      ...sandbox.env(),
-      DATABASE_URL: options.databaseUrl,
-      MEDIA_URL: `file:${options.mediaFolder}`,
-      LOG_LEVEL: 'warn',
-    },
-    '/health/ready',
-  );
-  sandbox.setAppUrl(server.url);
+export async function measureOnScreen(options: CompanyOptions): Promise<string | undefined> {
+  const here = await startCompany(options);
+  const { sandbox } = here;
   const args = chromium.args.filter((arg) => !['--single-process', '--disable-web-security'].includes(arg));
   const browser = await playwright.launch({ executablePath: await chromium.executablePath(), args });
   try {
-    const company = sandbox.pipedrive.addCompany({ name: 'Nordtak Solar', domain: 'nordtak' });
-    const [erik, sara] = [
-      await installFor(sandbox, sandbox.pipedrive.addUser(company, { name: 'Erik Lund', admin: true })),
-      await installFor(sandbox, sandbox.pipedrive.addUser(company, { name: 'Sara Holm' })),
-    ];
-    const account = sandbox.twilio.addAccount({ name: 'Nordtak' });
+    const [erik, sara] = [await here.rep('Erik Lund', true), await here.rep('Sara Holm')];
     const number = '+46700000001';
-    sandbox.twilio.addSender(account, number, { name: 'WhatsApp Gothenburg' });
-    await erik.call('POST', '/api/channels/whatsapp', {
-      accountSid: account.sid,
-      authToken: account.authToken,
-      sender: number,
-    });
+    await connectNumber(sandbox, erik, number);
     for (let index = 0; index < 30; index += 1) {
       const customer = sandbox.twilio.customer(`+4671000${1_000 + index}`, { name: `Customer ${index}` });
       await customer.writes(`first ${index}`, { to: number });
@@ -67,8 +42,7 @@ export async function measureOnScreen(options: OnScreenOptions): Promise<string 
     return late.length === 0 ? undefined : late.join('; ');
   } finally {
     await browser.close();
-    await server.stop();
-    await sandbox.stop();
+    await here.stop();
   }
 }
 

@@ -2,13 +2,9 @@
 import { createHmac } from 'node:crypto';
 import { get } from 'node:http';
 import { Pool } from 'undici';
-import { installFor } from '../sandbox/demo/rep.ts';
-import { startSandbox } from '../sandbox/sandbox.ts';
-import { freePort, startServer } from './processes.ts';
+import { connectNumber, startCompany, type CompanyOptions } from './company.ts';
 
-export interface WholeLineOptions {
-  readonly databaseUrl: string;
-  readonly mediaFolder: string;
+export interface WholeLineOptions extends CompanyOptions {
   readonly perSecond: number;
   readonly seconds: number;
   /** Messages that stand in the database, to hold against what was acknowledged. */
@@ -21,27 +17,14 @@ const contacts = 400;
 
 /** Prints what was sustained. Throws when something was refused or is missing. */
 export async function measureWholeLine(options: WholeLineOptions): Promise<void> {
-  const sandbox = await startSandbox({ appUrl: `http://127.0.0.1:${await freePort()}`, now: Date.now });
-  const environment = {
-    ...sandbox.env(),
-    DATABASE_URL: options.databaseUrl,
-    MEDIA_URL: `file:${options.mediaFolder}`,
-    LOG_LEVEL: 'warn',
-  };
-  const server = await startServer('dist/main.js', environment, '/health/ready');
-  sandbox.setAppUrl(server.url);
+  const here = await startCompany(options);
+  const { sandbox } = here;
+  const server = here.server();
   try {
     const idle = server.memory();
-    const company = sandbox.pipedrive.addCompany({ name: 'Nordtak Solar', domain: 'nordtak' });
-    const rep = await installFor(sandbox, sandbox.pipedrive.addUser(company, { name: 'Erik Lund', admin: true }));
-    const account = sandbox.twilio.addAccount({ name: 'Nordtak' });
+    const rep = await here.rep('Erik Lund', true);
     const number = '+46700000001';
-    sandbox.twilio.addSender(account, number, { name: 'WhatsApp Gothenburg' });
-    await rep.call('POST', '/api/channels/whatsapp', {
-      accountSid: account.sid,
-      authToken: account.authToken,
-      sender: number,
-    });
+    const { account } = await connectNumber(sandbox, rep, number);
     const { token } = await session(server.url, sandbox.pipedrive.signedToken(rep.user));
     const total = options.perSecond * options.seconds;
     // Made beforehand: two cores serve the app, its database and these senders alike.
@@ -101,8 +84,7 @@ export async function measureWholeLine(options: WholeLineOptions): Promise<void>
       throw new Error(`${refused} refused, ${seen.size} of ${total} seen, ${stored} stored`);
     }
   } finally {
-    await server.stop();
-    await sandbox.stop();
+    await here.stop();
   }
 }
 

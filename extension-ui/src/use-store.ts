@@ -1,6 +1,7 @@
 // Hooks: the store's state in a component, the time in minutes, the size of the surface.
 import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
-import type { State, Store } from './store.ts';
+import type { State } from './state.ts';
+import type { Store } from './store.ts';
 
 /** A part of the state; the component is drawn again when that part changes. */
 export function useStore<T>(store: Store, pick: (state: State) => T): T {

@@ -140,8 +140,11 @@ describe.each(bothDatabases)('on %s', (database) => {
       (await Promise.all(conversations.map(({ id }) => rep.messages(id))))
         .flat()
         .filter(({ direction }) => direction === 'outbound');
-    const left = async (status: Message['status']): Promise<number> =>
-      (await all()).filter((message) => message.status === status).length;
+    // Asked of the database: as a rep would ask, thirteen times a look, it would be most of the work.
+    const left = (status: Message['status']): Promise<number> =>
+      here.app.db.read(
+        async (reader) => (await reader.query('select 1 from message where status = ?', [status])).length,
+      );
     await until(async () => (await left('queued')) === 0, 'a first outcome of each', 60_000);
     const outcomes = (await until(
       async () => {
@@ -167,6 +170,24 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(seen.get('1 at Twilio, sent')).toBe(156);
     await here.settled();
   });
+});
+
+test('what Twilio takes and WhatsApp refuses afterwards is failed, with the reason in plain words (63016, C7)', async () => {
+  const { here, rep, conversation, sandbox, customer } = await talking();
+  // Our clock and WhatsApp’s differ: for us the reply time is not over yet.
+  sandbox.twilio.state.lastInbound.clear();
+
+  const sent = await rep.sends(conversation.id, 'In the last second');
+  const failed = (await until(async () => {
+    const message = await statusOf(here, conversation.id, sent.id);
+    return message.status === 'failed' && message;
+  }, 'the refusal by callback')) as Message;
+
+  expect(failed.error).toMatchObject({ code: 'window_closed', providerCode: '63016' });
+  expect(failed.error!.message).toMatch(/24/);
+  expect(atTwilio(here, 'In the last second')).toHaveLength(1);
+  expect(customer.inbox).toEqual([]);
+  await here.settled();
 });
 
 test('when Twilio wants quiet for a while, all of this sender’s messages wait for that long, and are said to (C7)', async () => {
