@@ -168,6 +168,12 @@ export function createStore(api: Api, me: Me) {
     const messages = [...others, message].sort(byTime);
     set({ threads: put(state.threads, message.conversationId, { ...thread, messages }) });
   };
+  /** The same for a message: what became of it may be told before the call that sent it is answered (S-01). */
+  const receiveSent = async (question: Promise<Message>): Promise<void> => {
+    const isNewest = newest.asking();
+    const message = await question;
+    if (isNewest(message.id)) receiveMessage(message);
+  };
   const forget = (id: string): void => {
     recount(state.conversations.get(id), undefined);
     set({
@@ -646,14 +652,14 @@ export function createStore(api: Api, me: Me) {
       }
       receiveMessage({ ...message, status: 'queued', error: null });
       try {
-        receiveMessage(await api.resend(message.id));
+        await receiveSent(api.resend(message.id));
       } catch (error) {
         receiveMessage(message);
         explain(error);
       }
     },
     fetchAgain: async (attachmentId: string): Promise<void> => {
-      await api.fetchAgain(attachmentId).then(receiveMessage).catch(explain);
+      await receiveSent(api.fetchAgain(attachmentId)).catch(explain);
     },
     removeMessage: async (message: Message): Promise<void> => {
       const thread = state.threads.get(message.conversationId);
@@ -775,15 +781,15 @@ export function createStore(api: Api, me: Me) {
     if (delivering.has(clientMessageId)) return;
     delivering.add(clientMessageId);
     try {
-      const message = await api.send(local.conversationId, {
+      const sent = api.send(local.conversationId, {
         clientMessageId,
         ...(entry.template ? { template: entry.template } : { text: local.text }),
         ...(entry.attachmentIds.length > 0 ? { attachmentIds: [...entry.attachmentIds] } : {}),
         ...(entry.seenThrough ? { seenThrough: entry.seenThrough } : {}),
       });
+      await receiveSent(sent);
       tries = 0;
       outbox.remove(clientMessageId);
-      receiveMessage(message);
     } catch (error) {
       if (error instanceof OfflineError || (error instanceof ApiError && error.status >= 500)) {
         // Not known to have arrived: the same id goes again, so that it is stored once.

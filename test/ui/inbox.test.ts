@@ -96,6 +96,36 @@ test('an answer that the stream has overtaken does not bring back what was befor
   expect(await inbox.getByText('History complete').count()).toBe(1);
 }, 60_000);
 
+test('the answer to a reply that comes after what became of it does not take its ticks back (S-01)', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  await here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' }).writes('Is week 24 free?', { to: number });
+  const page = await openPage(browser);
+  const inbox = await openWindow(here, here.admin, page);
+  await inbox.getByRole('link', { name: /Hannah/ }).click();
+  const delivered = inbox.getByRole('article', { name: /Delivered/ });
+  let answered: string | undefined;
+  await page.route('**/api/conversations/*/messages', async (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    const answer = await route.fetch();
+    answered = ((await answer.json()) as { status: string }).status;
+    await delivered.waitFor();
+    return route.fulfill({ response: answer });
+  });
+
+  await inbox.getByRole('textbox', { name: /Reply to Hannah/ }).fill('Yes');
+  await page.keyboard.press('Enter');
+  await delivered.waitFor();
+  await page.unrouteAll({ behavior: 'wait' });
+  await inbox
+    .locator('body')
+    .evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+
+  expect(answered).toBe('queued');
+  expect(await delivered.count()).toBe(1);
+  await here.settled();
+}, 60_000);
+
 test('however long a thread is, only the thread scrolls: list and header stay in sight', async () => {
   const here = await world();
   const { number } = await here.whatsapp();
