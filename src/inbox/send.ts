@@ -107,7 +107,8 @@ export const settleMessage = defineTask(
     if (ours) {
       await deps.db.transaction(async (tx) => {
         await recordAccepted(deps, tx, found, ours.providerMessageId);
-        if (ours.status === 'failed') await settleAs(deps, tx, messageId, 'failed', ours.failure);
+        if (ours.status === 'failed')
+          await settleAs(deps, tx, messageId, 'failed', ours.failure, ours.providerMessageId);
       });
       return undefined;
     }
@@ -155,7 +156,8 @@ function refusalBefore(deps: InboxDeps, { channel, conversation, message }: Outg
   if (channel.state === 'disconnected') return 'disconnected';
   if (channel.state === 'broken') return 'channel_broken';
   const closed = conversation.replyUntil === null || conversation.replyUntil <= timeText(deps.clock);
-  if (closed && message.kind !== 'template') return 'window_closed';
+  if (closed && message.kind !== 'template')
+    return deps.provider(channel.provider).capabilities.templates ? 'template_needed' : 'window_closed';
   return undefined;
 }
 
@@ -231,19 +233,24 @@ async function showWaiting(deps: InboxDeps, tx: Tx, messageId: string, providerC
   await deps.changes.record(tx, { kind: 'message.changed', conversation, message });
 }
 
-/** Gives a message that has no outcome yet its outcome. */
+/**
+ * Gives a message that has no outcome yet its outcome. What an echo or a history has shown to be at its provider meanwhile has
+ * one already; only what is said of that very one, `accepted` there, counts against it.
+ */
 async function settleAs(
   deps: InboxDeps,
   tx: Tx,
   messageId: string,
   status: 'failed' | 'unknown',
   failure: { code: string; providerCode: string | null } | null,
+  accepted: string | null = null,
 ): Promise<void> {
   const message = await tx.one<MessageRow>(
     `update message set status = ?, error_code = ?, provider_code = ?,
        sending_at = case when ? = 'unknown' then coalesce(sending_at, created_at) else null end
-     where id = ? and status in ('queued', 'unknown', 'sent') returning *`,
-    [status, failure?.code ?? null, failure?.providerCode ?? null, status, messageId],
+     where id = ? and ((status in ('queued', 'unknown') and provider_message_id is null)
+       or (status = 'sent' and provider_message_id = ?)) returning *`,
+    [status, failure?.code ?? null, failure?.providerCode ?? null, status, messageId, accepted],
   );
   if (!message) return;
   const conversation = { id: message.conversationId, companyId: message.companyId };

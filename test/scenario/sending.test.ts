@@ -72,6 +72,36 @@ describe.each(bothDatabases)('on %s', (database) => {
     expect(customer.inbox.length).toBeLessThanOrEqual(1);
   });
 
+  test('what the history has shown to be at Twilio is not called lost by who looked before (C8, R-03)', async () => {
+    const { here, rep, conversation, sandbox, clock } = await talking(database);
+    const isWhatWeSent = ({ query, path }: { query: object; path: string }): boolean =>
+      path.endsWith('Messages.json') && 'From' in query && !('To' in query);
+    await until(() => sandbox.twilio.calls.filter(isWhatWeSent).length === 2, 'the import and the look after it');
+    await here.settled();
+    sandbox.twilio.options.autoDeliver = false;
+    sandbox.faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, { kind: 'do-then-drop' });
+    const isOfOneCustomer = /Messages\.json\?(?=.*From=)(?=.*To=)/;
+    // Whoever looks after this one message waits for his answer, while the regular look at the whole log has its own.
+    sandbox.faults.next('twilio', { method: 'GET', path: isOfOneCustomer }, { kind: 'delay', ms: 3_000 });
+
+    const sent = await rep.sends(conversation.id, 'Did it arrive?');
+    await until(
+      async () => (await statusOf(here, conversation.id, sent.id)).status === 'unknown',
+      'an unknown outcome',
+    );
+    await until(() => sandbox.faults.held() === 1, 'the look at this one');
+    clock.advance(20 * 60_000);
+    await until(
+      async () => (await statusOf(here, conversation.id, sent.id)).status === 'sent',
+      'the look at the whole log',
+    );
+    await until(() => sandbox.faults.held() === 0, 'the answer to the look at this one');
+    await here.settled();
+
+    expect(await statusOf(here, conversation.id, sent.id)).toMatchObject({ status: 'sent', error: null });
+    expect(atTwilio(here, 'Did it arrive?')).toHaveLength(1);
+  });
+
   test('a send that never arrived ends as failed, is not sent by itself again, and goes out once when resent (R-01, R-04)', async () => {
     const { here, rep, conversation, sandbox, customer, clock } = await talking(database);
     sandbox.faults.next('twilio', { method: 'POST', path: /Messages\.json/ }, { kind: 'drop' });
@@ -164,7 +194,7 @@ describe.each(bothDatabases)('on %s', (database) => {
     }
     expect([...seen.keys()].toSorted()).toEqual([
       '0 at Twilio, failed not_confirmed',
-      '0 at Twilio, failed window_closed',
+      '0 at Twilio, failed template_needed',
       '1 at Twilio, sent',
     ]);
     expect(seen.get('1 at Twilio, sent')).toBe(156);
@@ -183,8 +213,8 @@ test('what Twilio takes and WhatsApp refuses afterwards is failed, with the reas
     return message.status === 'failed' && message;
   }, 'the refusal by callback')) as Message;
 
-  expect(failed.error).toMatchObject({ code: 'window_closed', providerCode: '63016' });
-  expect(failed.error!.message).toMatch(/24/);
+  expect(failed.error).toMatchObject({ code: 'template_needed', providerCode: '63016' });
+  expect(failed.error!.message).toBe('Inte skickat. Svarstiden hade just gått ut. Använd en mall.');
   expect(atTwilio(here, 'In the last second')).toHaveLength(1);
   expect(customer.inbox).toEqual([]);
   await here.settled();

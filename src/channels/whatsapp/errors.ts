@@ -3,7 +3,7 @@ import { UpstreamError, type UpstreamKind } from '../../base/errors.ts';
 import { retryAfter, upstreamFailure, type IncomingResponse, type OutgoingRequest } from '../../base/http.ts';
 
 const words: Readonly<Record<string, readonly number[]>> = {
-  window_closed: [63016],
+  template_needed: [63016],
   no_whatsapp: [63024, 63003],
   bad_number: [21211, 21604, 21612, 21614],
   sender_gone: [63007, 21703, 21705],
