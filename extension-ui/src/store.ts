@@ -1,6 +1,7 @@
 // All state of the inbox surfaces, and what can be done to it. No markup.
 import type {
   AdminNotice,
+  Channel,
   Conversation,
   Events,
   Me,
@@ -296,6 +297,20 @@ export function createStore(api: Api, me: Me) {
     if (selected !== null) await receiveAnswer(api.conversation(selected)).catch(() => undefined);
   };
 
+  /** How it fares stands on the channel alone, and is told often while a history is imported; the rest is in other things too. */
+  const receiveChannel = (id: string, channel: Channel | null): void => {
+    const before = state.channels.find((found) => found.id === id);
+    const isOnlyHealth =
+      before &&
+      channel &&
+      before.name === channel.name &&
+      before.visibility === channel.visibility &&
+      before.owner.id === channel.owner.id &&
+      before.bridge === channel.bridge;
+    if (!isOnlyHealth) return void reload().catch(() => undefined);
+    set({ channels: state.channels.map((found) => (found.id === id ? channel : found)) });
+  };
+
   const followTimeline = soon(
     () => {
       if (state.selected !== null) actions.refreshTimeline(state.selected);
@@ -333,6 +348,7 @@ export function createStore(api: Api, me: Me) {
         });
       }
       case 'channel.changed':
+        return receiveChannel(event.data.id, event.data.channel);
       case 'resync':
         return void reload().catch(() => undefined);
       case 'presence': {

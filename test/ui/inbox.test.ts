@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Browser, FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Conversation } from '../../src/web/contract.ts';
+import type { Channel, Conversation } from '../../src/web/contract.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
 import { bothDatabases } from '../support/databases.ts';
 import { until } from '../support/wait.ts';
@@ -233,6 +233,28 @@ test('the first screen is asked for before its script is there, and nothing of i
   const list = asked.indexOf('GET /api/conversations');
   expect(list).toBeGreaterThan(asked.indexOf('POST /api/session'));
   expect(list).toBeLessThan(asked.indexOf('GET /api/events'));
+}, 60_000);
+
+test('how a channel fares is taken from what is told of it, and nothing is asked anew for it', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  const page = await openPage(browser);
+  const isStream = page.waitForResponse((answer) => new URL(answer.url()).pathname === '/api/events');
+  const inbox = await openWindow(here, here.rep, page);
+  await isStream;
+  await here.settled();
+  const [before] = (await here.rep.call<{ data: Channel[] }>('GET', '/api/channels')).body.data;
+  const asked: string[] = [];
+  page.on('request', (request) => void asked.push(new URL(request.url()).pathname));
+
+  // The first message to come shows that Twilio's webhooks do: the channel says so from now on.
+  await here.sandbox.twilio.customer(newNumber(), { name: 'Aisha Rahman' }).writes('first', { to: number });
+  await inbox.getByRole('link', { name: /Aisha/ }).waitFor();
+  await here.settled();
+  const [after] = (await here.rep.call<{ data: Channel[] }>('GET', '/api/channels')).body.data;
+
+  expect(after!.health).not.toEqual(before!.health);
+  expect(asked.filter((path) => path === '/api/users' || path === '/api/channels')).toEqual([]);
 }, 60_000);
 
 test('of messages at 20 a second each is drawn, in order (B-07; how soon is measured by npm run bench)', async () => {
