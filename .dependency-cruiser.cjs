@@ -100,7 +100,7 @@ module.exports = {
       name: 'store-has-no-markup',
       severity: 'error',
       comment: 'state and actions are below what is drawn',
-      from: { path: '^extension-ui/src/[^/]+\\.ts$' },
+      from: { path: '^extension-ui/src/(store/)?[^/]+\\.ts$' },
       to: { path: '^extension-ui/src/(surfaces|parts)/' },
     },
     {

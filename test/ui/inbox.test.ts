@@ -126,6 +126,41 @@ test('the answer to a reply that comes after what became of it does not take its
   await here.settled();
 }, 60_000);
 
+test('a list that the stream has overtaken neither loses who came since nor brings back who went (S-01)', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  await here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' }).writes('Is week 24 free?', { to: number });
+  const { id } = await here.admin.conversationWith('Hannah');
+  const page = await openPage(browser);
+  const inbox = await openWindow(here, here.admin, page);
+  const tab = (name: RegExp) => inbox.getByRole('tab', { name });
+  await inbox.getByRole('link', { name: /Hannah/ }).waitFor();
+  await tab(/Mine/).click();
+  await inbox.getByRole('link', { name: /Hannah/ }).waitFor({ state: 'detached' });
+  let isOvertaken = false;
+  await page.route('**/api/conversations?section=unassigned&sort=newest*', async (route) => {
+    if (isOvertaken) return route.continue();
+    isOvertaken = true;
+    const answer = await route.fetch();
+    await here.sandbox.twilio.customer(newNumber(), { name: 'Bo Ek' }).writes('Hello', { to: number });
+    await here.rep.call('PUT', `/api/conversations/${id}/assignee`, { userId: here.rep.id });
+    await inbox.getByRole('link', { name: /Bo Ek/ }).waitFor();
+    await inbox.getByRole('link', { name: /Hannah/ }).waitFor({ state: 'detached' });
+    return route.fulfill({ response: answer });
+  });
+
+  await tab(/Unassigned/).click();
+  await inbox.getByRole('link', { name: /Bo Ek/ }).waitFor();
+  await page.unrouteAll({ behavior: 'wait' });
+  await inbox
+    .locator('body')
+    .evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+
+  expect(await inbox.getByRole('link', { name: /Bo Ek/ }).count()).toBe(1);
+  expect(await inbox.getByRole('link', { name: /Hannah/ }).count()).toBe(0);
+  await here.settled();
+}, 60_000);
+
 test('however long a thread is, only the thread scrolls: list and header stay in sight', async () => {
   const here = await world();
   const { number } = await here.whatsapp();

@@ -1,0 +1,152 @@
+// The messages of the conversations that were opened, page by page, and what is told in between them.
+import type { Message } from '../../../src/web/contract.ts';
+import { ApiError, OfflineError } from '../api.ts';
+import type { Outbox } from '../outbox.ts';
+import { soon } from '../soon.ts';
+import type { Thread } from '../state.ts';
+import type { Conversations } from './conversations.ts';
+import { put, type Core } from './core.ts';
+
+export function openThreads(core: Core, { forget, receive, receiveAnswer }: Conversations, outbox: Outbox) {
+  const { api, newest, get, set } = core;
+  const change = (id: string, thread: Thread): void => set({ threads: put(get().threads, id, thread) });
+
+  const receiveMessage = (message: Message): void => {
+    const thread = get().threads.get(message.conversationId);
+    if (!thread) return;
+    const others = thread.messages.filter(
+      (known) =>
+        known.id !== message.id &&
+        (message.clientMessageId === null || known.clientMessageId !== message.clientMessageId),
+    );
+    change(message.conversationId, { ...thread, messages: [...others, message].sort(byTime) });
+  };
+  const dropMessage = (conversationId: string, id: string): void => {
+    const thread = get().threads.get(conversationId);
+    if (thread) change(conversationId, { ...thread, messages: thread.messages.filter((message) => message.id !== id) });
+  };
+
+  const load = async (id: string): Promise<void> => {
+    const known = get().threads.get(id);
+    if (known?.loading) return;
+    const empty: Thread = {
+      messages: [],
+      before: undefined,
+      loading: true,
+      timeline: [],
+      newAfter: get().conversations.get(id)?.readThrough ?? null,
+    };
+    change(id, { ...(known ?? empty), loading: true });
+    const isNewest = newest.asking();
+    try {
+      const [page, timeline] = await Promise.all([api.messages(id), api.timeline(id)]);
+      const sent = new Set(page.data.map(({ clientMessageId }) => clientMessageId));
+      const waiting = outbox
+        .all()
+        .map(({ message }) => message)
+        .filter((message) => message.conversationId === id && !sent.has(message.clientMessageId));
+      const current = get().threads.get(id) ?? empty;
+      // Loaded again, the pages read before stay, if the new one joins them.
+      const joined = current.messages.findIndex((message) => message.id === page.data[0]?.id);
+      const older = joined > 0 ? current.messages.slice(0, joined) : [];
+      const told = current.messages.filter((message) => !isNewest(message.id));
+      const asked = page.data.filter((message) => isNewest(message.id));
+      change(id, {
+        ...current,
+        messages: [...older.filter((message) => isNewest(message.id)), ...[...asked, ...told].sort(byTime), ...waiting],
+        before: older.length > 0 ? (current.before ?? null) : page.nextCursor,
+        loading: false,
+        timeline: timeline.data,
+      });
+    } catch (error) {
+      change(id, { ...(get().threads.get(id) ?? empty), loading: false });
+      if (error instanceof ApiError && error.code === 'not_found') forget(id);
+      else if (!(error instanceof OfflineError)) core.explain(error);
+    }
+  };
+  const refreshTimeline = (id: string): void =>
+    void api
+      .timeline(id)
+      .then(({ data }) => {
+        const thread = get().threads.get(id);
+        if (thread) change(id, { ...thread, timeline: data });
+      })
+      .catch(() => undefined);
+  const followTimeline = soon(
+    () => {
+      const { selected } = get();
+      if (selected !== null) refreshTimeline(selected);
+    },
+    300,
+    2_000,
+  );
+
+  return {
+    load,
+    receiveMessage,
+    dropMessage,
+    /** The answer to a send: what became of it may be told before that is answered (S-01). */
+    receiveSent: async (question: Promise<Message>): Promise<void> => {
+      const isNewest = newest.asking();
+      const message = await question;
+      if (isNewest(message.id)) receiveMessage(message);
+    },
+    /** What is told of the open conversation in between its messages may have grown (V10). */
+    followTimeline,
+    stop: () => followTimeline.stop(),
+    actions: {
+      select: (id: string | null): void => {
+        set({ selected: id, newerReply: null });
+        if (!id) return;
+        const { conversations, threads } = get();
+        const thread = threads.get(id);
+        if (thread) change(id, { ...thread, newAfter: conversations.get(id)?.readThrough ?? null });
+        if (!conversations.has(id)) receiveAnswer(api.conversation(id)).catch(core.explain);
+        void load(id);
+      },
+      prefetch: (id: string): void => {
+        if (!get().threads.has(id)) void load(id);
+      },
+      loadOlder: async (id: string): Promise<void> => {
+        const thread = get().threads.get(id);
+        if (!thread?.before || thread.loading) return;
+        change(id, { ...thread, loading: true });
+        try {
+          const page = await api.messages(id, thread.before);
+          const current = get().threads.get(id) ?? thread;
+          change(id, {
+            ...current,
+            messages: [...page.data, ...current.messages],
+            before: page.nextCursor,
+            loading: false,
+          });
+        } catch (error) {
+          change(id, { ...(get().threads.get(id) ?? thread), loading: false });
+          core.explain(error);
+        }
+      },
+      markRead: (id: string): void => {
+        const conversation = get().conversations.get(id);
+        const last = get()
+          .threads.get(id)
+          ?.messages.findLast((message) => !isLocal(message));
+        if (!conversation || conversation.unreadCount === 0 || !last) return;
+        receive({ ...conversation, unreadCount: 0 });
+        receiveAnswer(api.markRead(id, last.id)).catch(() => undefined);
+      },
+      refresh: (id: string): void => void receiveAnswer(api.conversation(id)).catch(() => undefined),
+      refreshTimeline,
+    },
+  };
+}
+
+export type Threads = ReturnType<typeof openThreads>;
+
+/** Made in this browser; the server does not know it yet. */
+export function isLocal(message: Message): boolean {
+  return message.id.startsWith('local-');
+}
+
+function byTime(left: Message, right: Message): number {
+  return left.createdAt.localeCompare(right.createdAt) || left.id.localeCompare(right.id);
+}
