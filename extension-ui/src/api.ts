@@ -278,7 +278,10 @@ function upload(
 
 async function read(answer: Response): Promise<unknown> {
   if (answer.status === 204) return undefined;
-  const body: unknown = await answer.json().catch(() => undefined);
+  const body: unknown = await answer.json().catch((cause: unknown) => {
+    // Cut off on its way, or the word of somebody in between.
+    if (answer.ok) throw new OfflineError('no whole answer', { cause });
+  });
   if (answer.ok) return body;
   const error = (body as ErrorBody | undefined)?.error ?? { code: 'internal' as const, message: '' };
   throw new ApiError(answer.status, error);

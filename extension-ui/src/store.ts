@@ -8,6 +8,7 @@ import { openDeeds } from './store/deeds.ts';
 import { openFiles } from './store/files.ts';
 import { openList } from './store/list.ts';
 import { openLive } from './store/live.ts';
+import { createNetwork } from './store/network.ts';
 import { openOwn } from './store/own.ts';
 import { openReplies } from './store/replies.ts';
 import { openThreads } from './store/threads.ts';
@@ -17,13 +18,15 @@ export type Store = ReturnType<typeof createStore>;
 
 export function createStore(api: Api, me: Me) {
   const core = createCore(api, me);
+  const network = createNetwork();
   const outbox = openOutbox(me.user.id);
-  const conversations = openConversations(core);
-  const list = openList(core);
-  const threads = openThreads(core, conversations, outbox);
-  const replies = openReplies(core, threads, outbox, () => live.doubt());
+  const conversations = openConversations(core, network);
+  const list = openList(core, network);
+  const threads = openThreads(core, network, conversations, outbox);
+  const replies = openReplies(core, network, threads, outbox);
   const noticeHearers = new Set<(notice: Notice) => void>();
   const live = openLive(core, {
+    network,
     conversations,
     list,
     threads,

@@ -1,7 +1,7 @@
 // The main job as a rep does it: in a real browser, in real frames inside the stand-in's CRM page.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
+import type { Browser, FrameLocator, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Channel, Conversation } from '../../src/web/contract.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
@@ -158,6 +158,39 @@ test('a list that the stream has overtaken neither loses who came since nor brin
 
   expect(await inbox.getByRole('link', { name: /Bo Ek/ }).count()).toBe(1);
   expect(await inbox.getByRole('link', { name: /Hannah/ }).count()).toBe(0);
+  await here.settled();
+}, 60_000);
+
+test('what got lost on its way is asked for again by itself, also when it comes to nothing twice (S-01)', async () => {
+  const here = await world();
+  const { number } = await here.whatsapp();
+  await here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' }).writes('Is week 24 free?', { to: number });
+  const page = await openPage(browser, {}, [/ERR_CONNECTION_RESET/]);
+  const inbox = await openWindow(here, here.admin, page);
+  const row = inbox.getByRole('link', { name: /Hannah/ });
+  await row.waitFor();
+  await inbox.getByRole('tab', { name: /Mine/ }).click();
+  await row.waitFor({ state: 'detached' });
+  const { id } = await here.admin.conversationWith('Hannah');
+  const lost: string[] = [];
+  const loses = (what: string, url: string, how: (route: Route) => Promise<void>) =>
+    page.route(url, async (route) => {
+      if (lost.filter((each) => each === what).length === 2) return route.continue();
+      lost.push(what);
+      return how(route);
+    });
+  await loses('list', '**/api/conversations?section=unassigned&sort=newest*', (route) =>
+    route.fulfill({ status: 200, contentType: 'application/json', body: '{"data":[{"id":' }),
+  );
+  await loses('thread', `**/api/conversations/${id}/messages*`, (route) => route.abort('connectionreset'));
+  // Came while nothing could be asked.
+  await here.rep.sends(id, 'Yes, it is.');
+
+  await inbox.getByRole('tab', { name: /Unassigned/ }).click();
+  await inbox.getByRole('link', { name: /Yes, it is/ }).click();
+  await inbox.getByRole('log').getByText('Is week 24 free?').waitFor();
+
+  expect(lost.toSorted()).toEqual(['list', 'list', 'thread', 'thread']);
   await here.settled();
 }, 60_000);
 

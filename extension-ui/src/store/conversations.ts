@@ -3,6 +3,7 @@ import type { Conversation, Section } from '../../../src/web/contract.ts';
 import { soon } from '../soon.ts';
 import { put, without, type Core } from './core.ts';
 import { belongs, inOrder, isSearch } from './listed.ts';
+import { didNotGetThrough, type Network } from './network.ts';
 
 export interface Conversations {
   receive(conversation: Conversation): void;
@@ -21,14 +22,16 @@ export interface Conversations {
   stop(): void;
 }
 
-export function openConversations(core: Core): Conversations {
+export function openConversations(core: Core, network: Network): Conversations {
   const { api, newest, get, set } = core;
 
   const askForCounts = (): void =>
     void api
       .counts()
       .then((counts) => set({ counts }))
-      .catch(() => undefined);
+      .catch((error: unknown) => {
+        if (didNotGetThrough(error)) network.missed('counts', askForCounts);
+      });
   const refreshCounts = soon(askForCounts, 50, 1_000);
   const verifyCounts = soon(askForCounts, 1_500, 10_000);
   /** Keeps the counts true by what changed, without asking. */

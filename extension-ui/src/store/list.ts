@@ -2,6 +2,7 @@
 import { OfflineError } from '../api.ts';
 import type { Section } from '../../../src/web/contract.ts';
 import type { Core } from './core.ts';
+import { didNotGetThrough, type Network } from './network.ts';
 import { inOrder, isSameView, isSearch, listedIds, withPage, type View } from './listed.ts';
 
 const endingMs = 4 * 60 * 60_000;
@@ -9,7 +10,7 @@ const endingEveryMs = 60_000;
 const firstPage = 50;
 const largestPage = 100;
 
-export function openList(core: Core) {
+export function openList(core: Core, network: Network) {
   const { api, newest, get, set } = core;
 
   const questionOf = (view: View) => ({
@@ -38,15 +39,21 @@ export function openList(core: Core) {
     }, 400);
   };
 
+  let asking = 0;
+  let shown = 0;
   /** `afresh`: the user asked for it. Otherwise what he sees is only brought up to date, and his scroll and pages stay. */
   const load = async (afresh = true): Promise<void> => {
     const asked = get();
+    const turn = (asking += 1);
     const isNewest = newest.asking();
     const limit = afresh ? firstPage : Math.min(largestPage, Math.max(firstPage, asked.list.ids.length));
     try {
       const page = await api.conversations({ ...questionOf(asked), limit });
+      network.answered('list');
       const now = get();
-      if (!isSameView(asked, now)) return;
+      // Who asked later was answered first.
+      if (!isSameView(asked, now) || turn < shown) return;
+      shown = turn;
       const conversations = withPage(now.conversations, page.data, isNewest);
       set({
         conversations,
@@ -62,6 +69,7 @@ export function openList(core: Core) {
       const now = get();
       if (!isSameView(asked, now)) return;
       set({ list: { ...now.list, state: now.list.ids.length > 0 ? 'ready' : 'failed' } });
+      if (didNotGetThrough(error)) network.missed('list', () => void load(false));
       if (!(error instanceof OfflineError)) core.explain(error);
     }
   };

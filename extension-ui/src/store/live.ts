@@ -6,11 +6,13 @@ import { openStream, type StreamEvent } from '../stream.ts';
 import type { Conversations } from './conversations.ts';
 import { put, type Core, type Notice } from './core.ts';
 import type { openList } from './list.ts';
+import { didNotGetThrough, type Network } from './network.ts';
 import type { Threads } from './threads.ts';
 
 const presenceMs = 6_000;
 
 interface Parts {
+  readonly network: Network;
   readonly conversations: Conversations;
   readonly list: ReturnType<typeof openList>;
   readonly threads: Threads;
@@ -18,52 +20,45 @@ interface Parts {
   readonly onConnected: () => void;
 }
 
-export function openLive(core: Core, { conversations, list, threads, onNotice, onConnected }: Parts) {
+export function openLive(core: Core, { network, conversations, list, threads, onNotice, onConnected }: Parts) {
   const { api, newest, get, set } = core;
 
-  const loadAll = async (): Promise<void> => {
+  const loadSurroundings = async (): Promise<void> => {
     const isNewest = newest.asking();
-    const surroundings = Promise.all([api.users(), api.channels(), api.counts(), api.me()]);
-    const [[users, channels, counts, { bridge }]] = await Promise.all([
-      surroundings,
-      list.load(get().list.state !== 'ready'),
-    ]);
-    const known = get();
-    const told = known.channels.filter(({ id }) => !isNewest(id));
-    set({
-      users: withTold(users.data, known.users, isNewest),
-      channels: withTold(channels.data, known.channels, isNewest),
-      counts,
-      me: { ...known.me, bridge },
-    });
-    // Told while nothing was there to compare it with.
-    if (told.some((channel) => !isOnlyHealth(find(channels.data, channel.id), channel))) void reload();
-    if (known.selected) await threads.load(known.selected);
+    try {
+      const [users, channels, counts, me] = await Promise.all([api.users(), api.channels(), api.counts(), api.me()]);
+      network.answered('surroundings');
+      const known = get();
+      const told = known.channels.filter(({ id }) => !isNewest(id));
+      set({
+        users: withTold(users.data, known.users, isNewest),
+        channels: withTold(channels.data, known.channels, isNewest),
+        counts,
+      });
+      receiveBridge(me);
+      // Told while nothing was there to compare it with.
+      if (told.some((channel) => !isOnlyHealth(find(channels.data, channel.id), channel))) void reload();
+    } catch (error) {
+      if (!didNotGetThrough(error)) throw error;
+      network.missed('surroundings', () => void loadSurroundings().catch(core.explain));
+    }
   };
-  /** What was asked for when the network went, and never came. */
-  const askAgain = (): void => {
-    const { list: shown, counts, users, selected, threads: known } = get();
-    if (shown.state !== 'ready') void list.load();
-    if (counts === null || users.length === 0) void loadAll().catch(() => undefined);
-    if (selected !== null && known.get(selected)?.before === undefined) void threads.load(selected);
+  const loadAll = async (): Promise<void> => {
+    await Promise.all([loadSurroundings(), list.load(get().list.state !== 'ready')]);
+    const { selected } = get();
+    if (selected !== null) await threads.load(selected, true);
   };
   /** Much may have changed that no event tells: what is not asked for anew is forgotten. */
   const reload = async (): Promise<void> => {
     const isNewest = newest.asking();
-    if (
-      !(await loadAll().then(
-        () => true,
-        () => false,
-      ))
-    )
-      return;
-    const now = get();
-    const kept = new Set([...now.list.ids, ...(now.selected === null ? [] : [now.selected])]);
+    await loadAll().catch(core.explain);
+    const { conversations: known, list: shown, selected, threads: open } = get();
+    const kept = new Set([...shown.ids, ...(selected === null ? [] : [selected])]);
     set({
-      conversations: new Map([...now.conversations].filter(([id]) => kept.has(id) || !isNewest(id))),
-      threads: new Map([...now.threads].filter(([id]) => id === now.selected)),
+      conversations: new Map([...known].filter(([id]) => kept.has(id) || !isNewest(id))),
+      threads: new Map([...open].filter(([id]) => id === selected)),
     });
-    if (now.selected !== null) await conversations.receiveAnswer(api.conversation(now.selected)).catch(() => undefined);
+    if (selected !== null) threads.actions.refresh(selected);
   };
 
   const receiveUser = (user: Colleague): void => {
@@ -128,9 +123,10 @@ export function openLive(core: Core, { conversations, list, threads, onNotice, o
   };
 
   let stream: ReturnType<typeof openStream> | undefined;
+  network.onDoubt(() => {
+    if (!get().offline) stream?.doubt();
+  });
   return {
-    /** Something else did not get through: shows whether the stream is alive. */
-    doubt: (): void => stream?.doubt(),
     actions: {
       start: async (): Promise<void> => {
         stream = openStream({
@@ -140,8 +136,8 @@ export function openLive(core: Core, { conversations, list, threads, onNotice, o
           onState: (now) => {
             const { offline } = get();
             if (now.connected) {
-              if (offline) askAgain();
               set({ offline: null, updatedAt: Date.now(), ...(offline ? { backAt: Date.now() } : {}) });
+              network.isBack();
               onConnected();
             } else set({ offline: { since: offline?.since ?? Date.now(), nextTryAt: now.nextTryAt } });
           },
@@ -155,6 +151,7 @@ export function openLive(core: Core, { conversations, list, threads, onNotice, o
         list.stop();
         conversations.stop();
         threads.stop();
+        network.stop();
         core.holdToast();
       },
       retryNow: (): void => stream?.retryNow(),

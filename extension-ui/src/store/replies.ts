@@ -1,16 +1,16 @@
 // Replies from the draft to the server: shown at once, sent until they have arrived, asked about when a colleague was quicker.
 import type { Conversation, Message } from '../../../src/web/contract.ts';
-import { ApiError, OfflineError } from '../api.ts';
+import { ApiError } from '../api.ts';
 import type { Outbox, Waiting } from '../outbox.ts';
 import { writeDraft } from '../remembered.ts';
 import type { State } from '../state.ts';
 import { t } from '../texts.ts';
 import type { Upload } from '../uploads.ts';
 import { put, without, type Core } from './core.ts';
+import { didNotGetThrough, type Network } from './network.ts';
 import { isLocal, type Threads } from './threads.ts';
 
-/** `doubtNetwork`: something did not get through. */
-export function openReplies(core: Core, threads: Threads, outbox: Outbox, doubtNetwork: () => void) {
+export function openReplies(core: Core, network: Network, threads: Threads, outbox: Outbox) {
   const { api, get, set } = core;
   const { receiveMessage, receiveSent, dropMessage } = threads;
   const delivering = new Set<string>();
@@ -32,7 +32,7 @@ export function openReplies(core: Core, threads: Threads, outbox: Outbox, doubtN
       tries = 0;
       outbox.remove(clientMessageId);
     } catch (error) {
-      if (error instanceof OfflineError || (error instanceof ApiError && error.status >= 500)) tryAgain();
+      if (didNotGetThrough(error)) tryAgain();
       else if (error instanceof ApiError && error.code === 'newer_reply') ask(entry, files, error);
       else showRefused(entry, error);
     } finally {
@@ -41,7 +41,7 @@ export function openReplies(core: Core, threads: Threads, outbox: Outbox, doubtN
   };
   /** Not known to have arrived: the same id goes again, so that it is stored once. */
   const tryAgain = (): void => {
-    if (!get().offline) doubtNetwork();
+    network.doubt();
     setTimeout(sendWaiting, Math.min(30_000, 1_000 * 2 ** tries));
     tries += 1;
   };

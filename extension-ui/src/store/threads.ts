@@ -6,8 +6,14 @@ import { soon } from '../soon.ts';
 import type { Thread } from '../state.ts';
 import type { Conversations } from './conversations.ts';
 import { put, type Core } from './core.ts';
+import { didNotGetThrough, type Network } from './network.ts';
 
-export function openThreads(core: Core, { forget, receive, receiveAnswer }: Conversations, outbox: Outbox) {
+export function openThreads(
+  core: Core,
+  network: Network,
+  { forget, receive, receiveAnswer }: Conversations,
+  outbox: Outbox,
+) {
   const { api, newest, get, set } = core;
   const change = (id: string, thread: Thread): void => set({ threads: put(get().threads, id, thread) });
 
@@ -26,9 +32,14 @@ export function openThreads(core: Core, { forget, receive, receiveAnswer }: Conv
     if (thread) change(conversationId, { ...thread, messages: thread.messages.filter((message) => message.id !== id) });
   };
 
-  const load = async (id: string): Promise<void> => {
+  const again = new Set<string>();
+  /** `anew`: an answer that is on its way already may be too old. */
+  const load = async (id: string, anew = false): Promise<void> => {
     const known = get().threads.get(id);
-    if (known?.loading) return;
+    if (known?.loading) {
+      if (anew) again.add(id);
+      return;
+    }
     const empty: Thread = {
       messages: [],
       before: undefined,
@@ -40,6 +51,7 @@ export function openThreads(core: Core, { forget, receive, receiveAnswer }: Conv
     const isNewest = newest.asking();
     try {
       const [page, timeline] = await Promise.all([api.messages(id), api.timeline(id)]);
+      network.answered(`thread ${id}`);
       const sent = new Set(page.data.map(({ clientMessageId }) => clientMessageId));
       const waiting = outbox
         .all()
@@ -62,8 +74,14 @@ export function openThreads(core: Core, { forget, receive, receiveAnswer }: Conv
       change(id, { ...(get().threads.get(id) ?? empty), loading: false });
       if (error instanceof ApiError && error.code === 'not_found') forget(id);
       else if (!(error instanceof OfflineError)) core.explain(error);
+      if (didNotGetThrough(error)) network.missed(`thread ${id}`, () => void load(id));
     }
+    if (again.delete(id)) await load(id);
   };
+  const refresh = (id: string): void =>
+    void receiveAnswer(api.conversation(id)).catch((error: unknown) => {
+      if (didNotGetThrough(error)) network.missed(`conversation ${id}`, () => refresh(id));
+    });
   const refreshTimeline = (id: string): void =>
     void api
       .timeline(id)
@@ -134,7 +152,7 @@ export function openThreads(core: Core, { forget, receive, receiveAnswer }: Conv
         receive({ ...conversation, unreadCount: 0 });
         receiveAnswer(api.markRead(id, last.id)).catch(() => undefined);
       },
-      refresh: (id: string): void => void receiveAnswer(api.conversation(id)).catch(() => undefined),
+      refresh,
       refreshTimeline,
     },
   };
