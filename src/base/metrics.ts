@@ -54,7 +54,7 @@ export function createMetrics() {
     parked: new Gauge({ name: 'inbox_jobs_parked', help: 'Jobs that were given up on', registers }),
     tokenBudget: new Gauge({
       name: 'inbox_pipedrive_tokens_remaining',
-      help: 'Pipedrive API tokens left today, lowest of all companies',
+      help: 'Pipedrive API tokens left today, as the last answer said, whichever company it was for',
       registers,
     }),
     tokensSpent: new Counter({
