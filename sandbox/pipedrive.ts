@@ -7,14 +7,16 @@ import Koa from 'koa';
 import { faultMiddleware, type Faults } from './faults.ts';
 import { listen } from './listen.ts';
 import { handle, unknownPaths } from './pipedrive/api.ts';
+import { dealEndpoints } from './pipedrive/deals.ts';
 import { archiveLead, convertLead, deleteRecord, mergeRecords } from './pipedrive/fates.ts';
 import { changeNote, deactivateNote, noteEndpoints } from './pipedrive/notes.ts';
 import { channelEndpoints, handleChannelCall } from './pipedrive/channels-api.ts';
+import { leadEndpoints } from './pipedrive/leads.ts';
 import { createLeadsInbox, type LeadsInbox } from './pipedrive/leads-inbox.ts';
 import { leadsInboxRoutes } from './pipedrive/leads-inbox-pages.ts';
 import { newCode, oauthRoutes } from './pipedrive/oauth.ts';
 import { pageRoutes } from './pipedrive/pages.ts';
-import { recordEndpoints } from './pipedrive/records.ts';
+import { personEndpoints } from './pipedrive/persons.ts';
 import {
   createState,
   newId,
@@ -30,6 +32,7 @@ import {
   type State,
   type User,
 } from './pipedrive/state.ts';
+import { userEndpoints } from './pipedrive/users.ts';
 import { webhookEndpoints } from './pipedrive/webhooks.ts';
 
 export interface PipedriveSandboxOptions {
@@ -106,7 +109,15 @@ export async function startPipedrive(options: PipedriveSandboxOptions): Promise<
     signJwt(options, state, user, claims);
   const router = new Router();
   oauthRoutes(router, state, { ...options, ownUrl: () => ownUrl });
-  for (const endpoint of [...recordEndpoints(state), ...noteEndpoints(state), ...webhookEndpoints(state)]) {
+  const endpoints = [
+    ...userEndpoints(state),
+    ...personEndpoints(state),
+    ...dealEndpoints(state),
+    ...leadEndpoints(state),
+    ...noteEndpoints(state),
+    ...webhookEndpoints(state),
+  ];
+  for (const endpoint of endpoints) {
     const method = endpoint.method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
     router[method](endpoint.path, handle(state, endpoint));
     // The older prefix of v1.
