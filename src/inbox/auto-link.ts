@@ -17,7 +17,9 @@ import type {
 } from '../db/tables.ts';
 import { defineTask, type Outcome } from '../jobs/queue.ts';
 import type { PipedriveClient } from '../pipedrive/client.ts';
-import { createLead, createPerson, personsByName, personsByPhone, readRecord } from '../pipedrive/records.ts';
+import { createLead, createPerson } from '../pipedrive/create-record.ts';
+import { readRecord } from '../pipedrive/records.ts';
+import { personsByName, personsByPhone } from '../pipedrive/search-records.ts';
 import type { Grant } from '../pipedrive/tokens.ts';
 import { automaticKey } from './auto-demand.ts';
 import { theApp, type Follower } from './changes.ts';

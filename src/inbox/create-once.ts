@@ -3,7 +3,8 @@ import { later, timeText } from '../base/clock.ts';
 import { UpstreamError } from '../base/errors.ts';
 import type { RecordRequestRow } from '../db/tables.ts';
 import type { PipedriveClient } from '../pipedrive/client.ts';
-import { findCreated, type CreatedRecord, type RecordType } from '../pipedrive/records.ts';
+import { findCreated, type CreatedRecord } from '../pipedrive/create-record.ts';
+import type { RecordType } from '../pipedrive/records.ts';
 import type { InboxDeps } from './deps.ts';
 
 export interface Demand {

@@ -14,15 +14,8 @@ import {
   type MessageRow,
 } from '../db/tables.ts';
 import type { PipedriveClient } from '../pipedrive/client.ts';
-import {
-  createDeal,
-  createLead,
-  createPerson,
-  readRecord,
-  type NewPerson,
-  type NewRecord,
-  type RecordType,
-} from '../pipedrive/records.ts';
+import { createDeal, createLead, createPerson, type NewPerson, type NewRecord } from '../pipedrive/create-record.ts';
+import { readRecord, type RecordType } from '../pipedrive/records.ts';
 import { automaticDemand } from './auto-demand.ts';
 import { withoutMarks } from './clean-text.ts';
 import type { Actor } from './changes.ts';

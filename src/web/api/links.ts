@@ -5,7 +5,9 @@ import type { LinkRow } from '../../db/tables.ts';
 import { createAndLink, linkRecord, mendLink, unlink, type LinkDeps } from '../../inbox/link.ts';
 import { linkShapes } from '../../inbox/link-shape.ts';
 import { suggest } from '../../inbox/suggest.ts';
-import { listPipelines, searchRecords, type RecordType } from '../../pipedrive/records.ts';
+import { listPipelines } from '../../pipedrive/names.ts';
+import type { RecordType } from '../../pipedrive/records.ts';
+import { searchRecords } from '../../pipedrive/search-records.ts';
 import type { LinkRequest } from '../contract.ts';
 import { noContent, ok, type Handlers } from '../handler.ts';
 
