@@ -172,11 +172,7 @@ export function Icon({ name, size = 16, class: className = '' }: IconProps) {
   );
 }
 
-export function WithIcon({ icon, words }: { icon: IconName; words: string }) {
-  return (
-    <>
-      <Icon name={icon} size={16} />
-      {words}
-    </>
-  );
+/** What a kind of record looks like. */
+export function recordIcon(type: 'person' | 'lead' | 'deal'): IconName {
+  return type === 'person' ? 'user' : type === 'lead' ? 'inbox' : 'circle-dollar-sign';
 }

@@ -1,11 +1,15 @@
 // A button that opens a menu: arrows, Home, End, a typed letter; Esc gives the focus back.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { Icon, type IconName } from './icon.tsx';
 
 export interface MenuItem {
   readonly key: string;
-  readonly content: ComponentChildren;
   readonly label: string;
+  /** Stands before the label. */
+  readonly icon?: IconName;
+  /** In place of icon and label. */
+  readonly content?: ComponentChildren;
   readonly onPick?: () => void;
   readonly href?: string;
   readonly disabled?: boolean;
@@ -88,6 +92,12 @@ export function Menu({ label, button, buttonClass = 'icon-button', items, align 
               ...(item.checked === undefined ? {} : { 'aria-checked': item.checked }),
               ...(item.disabled ? { 'aria-disabled': true } : {}),
             };
+            const content = item.content ?? (
+              <>
+                {item.icon && <Icon name={item.icon} size={16} />}
+                {item.label}
+              </>
+            );
             return item.href ? (
               <a
                 key={item.key}
@@ -97,7 +107,7 @@ export function Menu({ label, button, buttonClass = 'icon-button', items, align 
                 rel="noreferrer noopener"
                 onClick={() => close(false)}
               >
-                {item.content}
+                {content}
               </a>
             ) : (
               <button
@@ -110,7 +120,7 @@ export function Menu({ label, button, buttonClass = 'icon-button', items, align 
                   item.onPick?.();
                 }}
               >
-                {item.content}
+                {content}
               </button>
             );
           })}

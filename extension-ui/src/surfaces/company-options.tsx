@@ -1,7 +1,7 @@
 // What holds for the whole company. Everybody may read it, admins change it (A7).
 import { useEffect, useId, useState } from 'preact/hooks';
 import type { Settings } from '../../../src/web/contract.ts';
-import { Dialog } from '../parts/dialog.tsx';
+import { Question } from '../parts/question.tsx';
 import { Switch } from '../parts/switch.tsx';
 import type { Store } from '../store.ts';
 import { locale, t } from '../texts.ts';
@@ -141,26 +141,17 @@ function Choice({
 }
 
 function RetentionQuestion({ days, onKeep, onErase }: { days: number; onKeep: () => void; onErase: () => void }) {
-  const title = t('settings.retention.ask', { period: periodOf(days) });
   return (
-    <Dialog
-      kind="question"
-      title={title}
-      label={title}
-      onClose={onKeep}
-      footer={
-        <>
-          <button type="button" class="button" autofocus onClick={onKeep}>
-            {t('cancel')}
-          </button>
-          <button type="button" class="button danger" onClick={onErase}>
-            {t('settings.retention.erase')}
-          </button>
-        </>
-      }
+    <Question
+      title={t('settings.retention.ask', { period: periodOf(days) })}
+      keep={t('cancel')}
+      act={t('settings.retention.erase')}
+      danger
+      onKeep={onKeep}
+      onAct={onErase}
     >
       <p>{t('settings.retention.ask.body')}</p>
-    </Dialog>
+    </Question>
   );
 }
 

@@ -3,15 +3,16 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Conversation, Link } from '../../../src/web/contract.ts';
 import type { Host } from '../host.ts';
 import { Avatar } from '../parts/avatar.tsx';
-import { Icon, WithIcon } from '../parts/icon.tsx';
+import { Icon } from '../parts/icon.tsx';
 import { Menu } from '../parts/menu.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { clockTime, listTime, money } from '../time.ts';
 import { useNow, useStore } from '../use-store.ts';
 import { eventWords } from './event-words.ts';
-import { RecordSearch } from './link-form.tsx';
-import { HistoryMark } from './thread-pane.tsx';
+import { brokenWords, linkMenu } from './link-menu.ts';
+import { HistoryMark } from './links-strip.tsx';
+import { RecordSearch } from './record-search.tsx';
 
 export interface ContextProps {
   readonly store: Store;
@@ -173,10 +174,9 @@ function Broken({ store, conversation, link }: { store: Store; conversation: Con
       setBusy(false);
     }
   };
-  const words = link.reason === 'forbidden' || link.reason === 'merged' ? `link.broken.${link.reason}` : 'link.broken';
   return (
     <>
-      <small class="bad">{t(words, { title: link.title })}</small>
+      <small class="bad">{brokenWords(link)}</small>
       <span class="record-line">
         <button type="button" class="link-button" disabled={busy} onClick={() => void mend()}>
           {t('link.lookAgain')}
@@ -229,27 +229,7 @@ function RecordCard({
         <Menu
           label={t('link.more', { title: link.title })}
           button={<Icon name="ellipsis" size={16} />}
-          items={[
-            host
-              ? {
-                  key: 'open',
-                  label: t('link.open'),
-                  content: <WithIcon icon="external-link" words={t('link.open')} />,
-                  onPick: () => host.openRecord(link.type, link.recordId),
-                }
-              : {
-                  key: 'open',
-                  label: t('link.open'),
-                  content: <WithIcon icon="external-link" words={t('link.open')} />,
-                  href: link.url,
-                },
-            {
-              key: 'unlink',
-              label: t('link.unlink'),
-              content: <WithIcon icon="unlink" words={t('link.unlink')} />,
-              onPick: () => void store.actions.unlink(conversation.id, link),
-            },
-          ]}
+          items={linkMenu(store, conversation, link, host)}
         />
       </span>
       {link.state === 'broken' ? (

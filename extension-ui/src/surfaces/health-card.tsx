@@ -2,9 +2,9 @@
 import { useState } from 'preact/hooks';
 import type { Channel } from '../../../src/web/contract.ts';
 import { Avatar, providerName } from '../parts/avatar.tsx';
-import { Dialog } from '../parts/dialog.tsx';
-import { Icon, WithIcon } from '../parts/icon.tsx';
+import { Icon } from '../parts/icon.tsx';
 import { Menu } from '../parts/menu.tsx';
+import { Question } from '../parts/question.tsx';
 import { firstName } from '../parts/row.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
@@ -92,18 +92,13 @@ export function HealthCard({
               {
                 key: 'check',
                 label: t('health.check.again'),
-                content: <WithIcon icon="rotate-cw" words={t('health.check.again')} />,
+                icon: 'rotate-cw',
                 onPick: check,
               },
               {
                 key: 'visibility',
                 label: t(channel.visibility === 'shared' ? 'settings.makePrivate' : 'settings.makeShared'),
-                content: (
-                  <WithIcon
-                    icon={channel.visibility === 'shared' ? 'lock' : 'users'}
-                    words={t(channel.visibility === 'shared' ? 'settings.makePrivate' : 'settings.makeShared')}
-                  />
-                ),
+                icon: channel.visibility === 'shared' ? 'lock' : 'users',
                 onPick: () =>
                   void store.api
                     .changeChannel(channel.id, { visibility: channel.visibility === 'shared' ? 'private' : 'shared' })
@@ -114,7 +109,7 @@ export function HealthCard({
                 label: t('settings.disconnect'),
                 danger: true,
                 rule: true,
-                content: <WithIcon icon="unlink" words={t('settings.disconnect')} />,
+                icon: 'unlink',
                 onPick: () => setMending('disconnect'),
               },
             ]}
@@ -157,7 +152,6 @@ export function HealthCard({
 }
 
 function Disconnect({ store, channel, onClose }: { store: Store; channel: Channel; onClose: () => void }) {
-  const title = t('disconnect.title', { name: channel.name });
   const disconnect = (): void => {
     onClose();
     void store.api
@@ -166,24 +160,16 @@ function Disconnect({ store, channel, onClose }: { store: Store; channel: Channe
       .catch(store.actions.explain);
   };
   return (
-    <Dialog
-      kind="question"
-      title={title}
-      label={title}
-      onClose={onClose}
-      footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {t('disconnect.keep')}
-          </button>
-          <button type="button" class="button danger" onClick={disconnect}>
-            <Icon name="unlink" size={16} />
-            {t('settings.disconnect')}
-          </button>
-        </>
-      }
+    <Question
+      title={t('disconnect.title', { name: channel.name })}
+      keep={t('disconnect.keep')}
+      act={t('settings.disconnect')}
+      icon="unlink"
+      danger
+      onKeep={onClose}
+      onAct={disconnect}
     >
       <p>{t('disconnect.body')}</p>
-    </Dialog>
+    </Question>
   );
 }

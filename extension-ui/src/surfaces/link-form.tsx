@@ -1,17 +1,16 @@
 // Find before create: the people it may be, with the reason; then what it should belong to. One button says what it will do.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Conversation, LinkRequest, PipedriveRecord, Pipeline, Suggestion } from '../../../src/web/contract.ts';
+import type { Conversation, PipedriveRecord, Pipeline, RecordType, Suggestion } from '../../../src/web/contract.ts';
 import { ApiError } from '../api.ts';
 import { Avatar, ChannelMark, providerName } from '../parts/avatar.tsx';
-import { Icon } from '../parts/icon.tsx';
+import { Icon, recordIcon } from '../parts/icon.tsx';
 import { Problem } from '../parts/problem.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { money } from '../time.ts';
 import { useStore } from '../use-store.ts';
-
-type Target = 'person' | 'lead' | 'deal';
-type Who = { kind: 'found'; id: string; name: string } | { kind: 'new' } | { kind: 'linked'; name: string };
+import { lacksName, linkRequests, submitKey, type LinkWish, type Who } from './link-wish.ts';
+import { RecordSearch } from './record-search.tsx';
 
 export interface LinkFormProps {
   readonly store: Store;
@@ -26,7 +25,7 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
   const linked = conversation.links.find(({ type }) => type === 'person');
   const [suggestions, setSuggestions] = useState<Suggestion[] | null>(linked ? [] : null);
   const [who, setWho] = useState<Who>(linked ? { kind: 'linked', name: linked.title } : { kind: 'new' });
-  const [target, setTarget] = useState<Target>(linked ? 'deal' : 'person');
+  const [target, setTarget] = useState<RecordType>(linked ? 'deal' : 'person');
   const phone = conversation.contact.identities.find(({ type }) => type === 'phone')?.value ?? '';
   const contactName = withoutMarks(conversation.contact.name);
   const [name, setName] = useState(contactName);
@@ -74,48 +73,24 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
   const openDeals =
     who.kind === 'found' ? (suggestions?.find(({ recordId }) => recordId === who.id)?.openDeals ?? []) : [];
   const stages = pipelines.find(({ id }) => id === pipelineId)?.stages ?? [];
-  const submitWords = t(submitKey(who, target, existing));
-
-  const requests = (): LinkRequest[] => {
-    if (existing) {
-      const before: LinkRequest[] =
-        who.kind === 'found' &&
-        existing.type !== 'person' &&
-        (existing.personId === null || existing.personId === who.id)
-          ? [{ type: 'person', recordId: who.id }]
-          : [];
-      return [...before, { type: existing.type, recordId: existing.recordId }];
-    }
-    const newPerson = { name: name.trim(), ownerId, ...(phone ? { phone } : {}) };
-    if (target === 'person') {
-      return [
-        who.kind === 'found'
-          ? { type: 'person', recordId: who.id }
-          : { type: 'person', create: newPerson, idempotencyKey: key },
-      ];
-    }
-    const amount = Number(value.replace(/[\s\u00a0]/g, '').replace(',', '.'));
-    return [
-      {
-        type: target,
-        create: {
-          title: title.trim(),
-          ownerId,
-          ...(who.kind === 'found' ? { person: { id: who.id } } : who.kind === 'new' ? { person: newPerson } : {}),
-          ...(target === 'deal' && pipelineId ? { pipelineId, stageId } : {}),
-          ...(me.currency !== null && value.trim() !== '' && Number.isFinite(amount)
-            ? { value: { amount, currency: me.currency } }
-            : {}),
-        },
-        idempotencyKey: key,
-      },
-    ];
+  const wish: LinkWish = {
+    who,
+    target,
+    existing,
+    name,
+    phone,
+    title,
+    value,
+    currency: me.currency,
+    ownerId,
+    pipelineId,
+    stageId,
+    key,
   };
+
   const submit = async (): Promise<void> => {
     if (busy) return;
-    const missing =
-      !existing && ((who.kind === 'new' && name.trim() === '') || (target !== 'person' && title.trim() === ''));
-    if (missing) {
+    if (lacksName(wish)) {
       setFieldProblem(t('link.missing'));
       first.current?.focus();
       return;
@@ -124,7 +99,7 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
     setProblem('');
     setFieldProblem('');
     try {
-      for (const request of requests()) {
+      for (const request of linkRequests(wish)) {
         const answer = await api.link(conversation.id, request);
         const [failed] = answer.failed ?? [];
         if (failed) {
@@ -242,7 +217,7 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
                   class={target === choice ? 'on' : ''}
                   onClick={() => setTarget(choice)}
                 >
-                  {choice !== 'person' && <Icon name={choice === 'lead' ? 'inbox' : 'circle-dollar-sign'} size={16} />}
+                  {choice !== 'person' && <Icon name={recordIcon(choice)} size={16} />}
                   {t(`link.target.${choice}`)}
                 </button>
               ))}
@@ -251,7 +226,7 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
           {target === 'deal' &&
             openDeals.map((deal) => (
               <p key={deal.recordId} class="offer">
-                <Icon name="circle-dollar-sign" size={16} />
+                <Icon name={recordIcon('deal')} size={16} />
                 <span>
                   {t('link.existing', { title: deal.title, name: who.kind === 'found' ? who.name : '' })}
                   {[deal.stage, deal.value ? money(deal.value, deal.currency) : null]
@@ -355,7 +330,7 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
           {t('cancel')}
         </button>
         <button type="submit" class="button primary" aria-busy={busy}>
-          {problem ? t('tryAgain') : submitWords}
+          {problem ? t('tryAgain') : t(submitKey(wish))}
         </button>
       </footer>
     </form>
@@ -365,97 +340,4 @@ export function LinkForm({ store, conversation, onDone }: LinkFormProps) {
 /** What in a name could turn the words around it, and would stand in Pipedrive for good. */
 function withoutMarks(name: string): string {
   return name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
-}
-
-function submitKey(who: Who, target: Target, existing: PipedriveRecord | null): string {
-  if (existing)
-    return existing.type === 'person'
-      ? 'link.do.person'
-      : existing.type === 'lead'
-        ? 'link.do.useLead'
-        : 'link.do.useDeal';
-  if (target === 'person') return who.kind === 'new' ? 'link.do.newPerson' : 'link.do.person';
-  if (who.kind === 'linked') return `link.do.${target}`;
-  return who.kind === 'new' ? `link.do.newPerson.${target}` : target === 'deal' ? 'link.submit' : 'link.do.person.lead';
-}
-
-const waitMs = 250;
-
-/** Searches what is in Pipedrive: persons, leads and deals, or only what is of one type. */
-export function RecordSearch({
-  store,
-  type,
-  onPick,
-  picked,
-}: {
-  store: Store;
-  type?: Target;
-  onPick: (record: PipedriveRecord) => void;
-  picked: PipedriveRecord | null;
-}) {
-  const [term, setTerm] = useState('');
-  const [found, setFound] = useState<PipedriveRecord[]>([]);
-  useEffect(() => {
-    if (term.trim().length < 2) return setFound([]);
-    let current = true;
-    const timer = setTimeout(() => {
-      const types = type ? [type] : (['person', 'lead', 'deal'] as const);
-      void Promise.allSettled(types.map((one) => store.api.searchRecords(one, term.trim()))).then((answers) => {
-        if (current)
-          setFound(answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.data.slice(0, 5) : [])));
-      });
-    }, waitMs);
-    return () => {
-      current = false;
-      clearTimeout(timer);
-    };
-  }, [term, store, type]);
-  return (
-    <div class="record-search">
-      <span class="search-field">
-        <Icon name="search" size={16} />
-        <input
-          type="search"
-          value={term}
-          placeholder={t('link.search')}
-          aria-label={t('link.search')}
-          onInput={(event) => setTerm(event.currentTarget.value)}
-          onKeyDown={(event) => event.key === 'Enter' && event.preventDefault()}
-        />
-      </span>
-      {found.length > 0 && (
-        <ul class="found" aria-label={t('link.found')}>
-          {found.map((record) => (
-            <li key={`${record.type} ${record.recordId}`}>
-              <button
-                type="button"
-                onClick={() => {
-                  onPick(record);
-                  setTerm('');
-                }}
-              >
-                <Icon
-                  name={record.type === 'person' ? 'user' : record.type === 'lead' ? 'inbox' : 'circle-dollar-sign'}
-                  size={16}
-                />
-                <span class="two-lines">
-                  <span>{record.title}</span>
-                  {record.subtitle && <small>{record.subtitle}</small>}
-                </span>
-              </button>
-            </li>
-          ))}
-        </ul>
-      )}
-      {picked && (
-        <p class="offer">
-          <Icon
-            name={picked.type === 'person' ? 'user' : picked.type === 'lead' ? 'inbox' : 'circle-dollar-sign'}
-            size={16}
-          />
-          <span>{t('link.picked', { title: picked.title })}</span>
-        </p>
-      )}
-    </div>
-  );
 }

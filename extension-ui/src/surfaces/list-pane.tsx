@@ -1,7 +1,7 @@
 // The left pane: availability, search, sections and the conversations of one of them.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Section } from '../../../src/web/contract.ts';
-import { Icon, WithIcon } from '../parts/icon.tsx';
+import { Icon } from '../parts/icon.tsx';
 import { Menu, type MenuItem } from '../parts/menu.tsx';
 import { Switch } from '../parts/switch.tsx';
 import type { Store } from '../store.ts';
@@ -159,42 +159,22 @@ function CompactHead({
     ),
     onPick: () => store.actions.showSection(name),
   }));
+  /** What has no room of its own in the header. */
+  const folded: MenuItem[] = [
+    {
+      key: 'available',
+      label: t('availability.on'),
+      checked: available,
+      icon: available ? 'check' : 'moon',
+      onPick: () => void store.actions.setAvailability(!available),
+    },
+    { key: 'notifications', label: t('notify.title'), icon: 'bell', onPick: () => setNotifications(true) },
+  ];
   const more: MenuItem[] = [
-    ...(tiny || strip
-      ? [
-          {
-            key: 'available',
-            label: t('availability.on'),
-            checked: available,
-            content: <WithIcon icon={available ? 'check' : 'moon'} words={t('availability.on')} />,
-            onPick: () => void store.actions.setAvailability(!available),
-          },
-          {
-            key: 'notifications',
-            label: t('notify.title'),
-            content: <WithIcon icon="bell" words={t('notify.title')} />,
-            onPick: () => setNotifications(true),
-          },
-        ]
-      : []),
-    {
-      key: 'settings',
-      label: t('head.settings'),
-      href: settingsUrl,
-      content: <WithIcon icon="settings" words={t('head.settings')} />,
-    },
-    {
-      key: 'page',
-      label: t('head.fullPage'),
-      href: '/',
-      content: <WithIcon icon="square-arrow-out-up-right" words={t('head.fullPage')} />,
-    },
-    {
-      key: 'keys',
-      label: t('keys.title'),
-      content: <WithIcon icon="keyboard" words={t('keys.title')} />,
-      onPick: onKeys,
-    },
+    ...(tiny || strip ? folded : []),
+    { key: 'settings', label: t('head.settings'), icon: 'settings', href: settingsUrl },
+    { key: 'page', label: t('head.fullPage'), icon: 'square-arrow-out-up-right', href: '/' },
+    { key: 'keys', label: t('keys.title'), icon: 'keyboard', onPick: onKeys },
   ];
   const here = counts?.[section];
   return (

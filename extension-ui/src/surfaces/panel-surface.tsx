@@ -4,7 +4,7 @@ import type { Conversation, Message, RecordType } from '../../../src/web/contrac
 import type { Host } from '../host.ts';
 import { Avatar, providerName } from '../parts/avatar.tsx';
 import { Empty, RowsSkeleton } from '../parts/empty.tsx';
-import { Icon, WithIcon } from '../parts/icon.tsx';
+import { Icon } from '../parts/icon.tsx';
 import { Menu, type MenuItem } from '../parts/menu.tsx';
 import { ReplyTime } from '../parts/reply-time.tsx';
 import { firstName } from '../parts/row.tsx';
@@ -12,8 +12,9 @@ import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { listTime, timeLeft } from '../time.ts';
 import { useNow, useSize, useStore } from '../use-store.ts';
+import { AssigneeMenu } from './assignee-menu.tsx';
 import { LinkConversation } from './link-conversation.tsx';
-import { AssigneeMenu, ThreadPane } from './thread-pane.tsx';
+import { ThreadPane } from './thread-pane.tsx';
 
 /** What a panel asks for at first, and again when somebody unfolds it. */
 const usualHeight = 420;
@@ -149,7 +150,7 @@ function Switcher({
       key: 'link',
       label: t('panel.link'),
       rule: items.length > 0,
-      content: <WithIcon icon="link" words={t('panel.link')} />,
+      icon: 'link',
       onPick: onLink,
     });
   }

@@ -6,6 +6,7 @@ import { ApiError } from '../api.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { Question } from '../parts/question.tsx';
 import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { useStore } from '../use-store.ts';
@@ -27,28 +28,20 @@ export function TakeOver({ store, channel, onClose }: { store: Store; channel: C
     }
   };
   return (
-    <Dialog
-      kind="question"
+    <Question
       title={t('takeOver.title', { name: channel.name })}
-      label={t('takeOver.title', { name: channel.name })}
-      onClose={onClose}
-      footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {t('takeOver.leave')}
-          </button>
-          <button type="button" class="button primary" aria-busy={busy} onClick={() => void take()}>
-            {t('health.webhook_foreign.action')}
-          </button>
-        </>
-      }
+      keep={t('takeOver.leave')}
+      act={t('health.webhook_foreign.action')}
+      busy={busy}
+      onKeep={onClose}
+      onAct={() => void take()}
     >
       <div class="form">
         <p>{channel.health.reasons.find(({ code }) => code === 'webhook_foreign')?.message}</p>
         <p>{t('takeOver.body')}</p>
         {problem && <Problem>{problem}</Problem>}
       </div>
-    </Dialog>
+    </Question>
   );
 }
 
