@@ -138,10 +138,10 @@ async function everybodyWrites({ sandbox, rep }: Place): Promise<Conversation[]>
       sandbox.twilio.customer(phoneOf(contact), { name: `Customer ${contact}` }).writes('message 0', { to: sender }),
     ),
   );
-  return (await until(async () => {
+  return until(async () => {
     const found = await rep.section('all');
     return found.length === contacts && found;
-  }, 'a conversation with everybody')) as Conversation[];
+  }, 'a conversation with everybody');
 }
 
 describe.each(bothDatabases)('on %s', (kind) => {
@@ -248,7 +248,7 @@ describe.each(bothDatabases)('on %s', (kind) => {
 
       const isOver = (message: Message): boolean =>
         message.status !== 'queued' && !(message.status === 'unknown' && callsFor(here, message.text) > 0);
-      const outbound = (await until(
+      const outbound = await until(
         async () => {
           const messages = (await everyConversation(here)).flatMap((found) => found.messages);
           const ours = messages.filter(({ direction }) => direction === 'outbound');
@@ -256,7 +256,7 @@ describe.each(bothDatabases)('on %s', (kind) => {
         },
         'an outcome of each',
         60_000,
-      )) as Message[];
+      );
       for (const { text, status } of outbound) {
         const calls = callsFor(here, text);
         expect.soft(calls, `${text} is ${status}`).toBeLessThanOrEqual(1);
@@ -302,10 +302,10 @@ test.runIf(canTrace)(
 
     const isArrival = (line: string): boolean => /read\(\d+, "POST \/webhooks\/twilio /.test(line);
     const isAnswer = (line: string): boolean => /writev?\(.*HTTP\/1\.1 200/.test(line);
-    const lines = (await until(async () => {
+    const lines = await until(async () => {
       const written = (await readFile(trace, 'utf8')).split('\n');
       return isAnswer(written.slice(written.findLastIndex(isArrival)).join('\n').replaceAll('\n', ' ')) && written;
-    }, 'the trace to be written')) as string[];
+    }, 'the trace to be written');
     const arrivals = lines.flatMap((line, at) => (isArrival(line) ? [at] : []));
     expect(arrivals).toHaveLength(5);
     for (const at of arrivals) {

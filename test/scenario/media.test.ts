@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { picture, pictureNames } from '../../sandbox/pictures.ts';
 import type { Photo } from '../../sandbox/twilio/inbound.ts';
+import type { Message } from '../../src/web/contract.ts';
 import { bothDatabases, type DatabaseKind } from '../support/databases.ts';
 import { pdfFile, pngFile } from '../support/files.ts';
 import { until } from '../support/wait.ts';
 import { newNumber, world } from '../support/world.ts';
-import type { Attachment, Message } from '../../src/web/contract.ts';
 
 async function received(file: { bytes: Buffer; contentType: string }, database: DatabaseKind = 'sqlite') {
   const here = await world({ database });
@@ -17,11 +17,11 @@ async function received(file: { bytes: Buffer; contentType: string }, database: 
   const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
   await customer.writes('Look', { to: number, media: [file] });
   const conversation = await here.rep.conversationWith('Hannah');
-  const attachment = (await until(async () => {
+  const attachment = await until(async () => {
     const [message] = await here.rep.messages(conversation.id);
     const found = message!.attachments[0];
     return found?.state === 'ready' && found;
-  }, 'the attachment')) as Attachment;
+  }, 'the attachment');
   return { here, conversation, attachment, url: attachment.url!, bytes: file.bytes };
 }
 

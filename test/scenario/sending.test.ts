@@ -112,14 +112,14 @@ describe.each(bothDatabases)('on %s', (database) => {
       'an unknown outcome',
     );
     clock.advance(90_000);
-    const failed = (await until(
+    const failed = await until(
       async () => {
         const message = await statusOf(here, conversation.id, sent.id);
         return message.status === 'failed' && message;
       },
       'failed',
       20_000,
-    )) as Message;
+    );
     expect(failed.error).toMatchObject({ code: 'not_confirmed' });
     expect(atTwilio(here, 'Lost')).toHaveLength(0);
 
@@ -176,14 +176,14 @@ describe.each(bothDatabases)('on %s', (database) => {
         async (reader) => (await reader.query('select 1 from message where status = ?', [status])).length,
       );
     await until(async () => (await left('queued')) === 0, 'a first outcome of each', 60_000);
-    const outcomes = (await until(
+    const outcomes = await until(
       async () => {
         clock.advance(5_000);
         return (await left('unknown')) === 0 && all();
       },
       'the truth of each',
       60_000,
-    )) as Message[];
+    );
 
     expect(outcomes).toHaveLength(260);
     const seen = new Map<string, number>();
@@ -208,10 +208,10 @@ test('what Twilio takes and WhatsApp refuses afterwards is failed, with the reas
   sandbox.twilio.state.lastInbound.clear();
 
   const sent = await rep.sends(conversation.id, 'In the last second');
-  const failed = (await until(async () => {
+  const failed = await until(async () => {
     const message = await statusOf(here, conversation.id, sent.id);
     return message.status === 'failed' && message;
-  }, 'the refusal by callback')) as Message;
+  }, 'the refusal by callback');
 
   expect(failed.error).toMatchObject({ code: 'template_needed', providerCode: '63016' });
   expect(failed.error!.message).toBe('Inte skickat. Svarstiden hade just gått ut. Använd en mall.');

@@ -1,4 +1,4 @@
-// The test's clock: real time plus an offset that a test moves. Sleeping is real.
+// The test's clock: real time plus an offset that a test moves, or time that stands still but for that. Sleeping is real.
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 
 export interface TestClock extends Clock {
@@ -7,9 +7,10 @@ export interface TestClock extends Clock {
   ms(): number;
 }
 
-export function createTestClock(): TestClock {
+export function createTestClock({ standing = false }: { standing?: boolean } = {}): TestClock {
   let offset = 0;
-  const ms = (): number => systemClock.now().getTime() + offset;
+  const begun = systemClock.now().getTime();
+  const ms = (): number => (standing ? begun : systemClock.now().getTime()) + offset;
   return {
     now: () => new Date(ms()),
     ms,

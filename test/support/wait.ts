@@ -5,13 +5,13 @@ export async function until<T>(
   look: () => Promise<T> | T,
   what = 'the condition',
   limitMs = 10_000,
-): Promise<NonNullable<T>> {
+): Promise<Exclude<NonNullable<T>, false>> {
   const end = performance.now() + limitMs;
   let last: unknown;
   for (;;) {
     try {
       const seen = await look();
-      if (seen) return seen;
+      if (seen) return seen as Exclude<NonNullable<T>, false>;
       last = seen;
     } catch (error) {
       last = error;
