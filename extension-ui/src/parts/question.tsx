@@ -1,5 +1,6 @@
 // A question before an act that cannot be undone: the answer that changes nothing has the focus.
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { Dialog } from './dialog.tsx';
 import { Icon, type IconName } from './icon.tsx';
 
@@ -21,6 +22,9 @@ export interface QuestionProps {
 
 export function Question(props: QuestionProps) {
   const { title, keep, act, icon, danger = false, disabled = false, busy = false, onKeep, onAct, children } = props;
+  const keeping = useRef<HTMLButtonElement>(null);
+  // By hand: browsers refuse `autofocus` in a frame of another site.
+  useEffect(() => keeping.current?.focus(), []);
   return (
     <Dialog
       kind="question"
@@ -29,7 +33,7 @@ export function Question(props: QuestionProps) {
       onClose={onKeep}
       footer={
         <>
-          <button type="button" class="button" autofocus onClick={onKeep}>
+          <button ref={keeping} type="button" class="button" onClick={onKeep}>
             {keep}
           </button>
           <button
