@@ -101,7 +101,9 @@ function exchange(ctx: Context, state: State, options: OauthOptions, form: URLSe
 }
 
 function refresh(ctx: Context, state: State, options: OauthOptions, form: URLSearchParams): void {
-  const grant = state.grants.find((known) => known.refreshToken === form.get('refresh_token'));
+  const token = form.get('refresh_token') ?? '';
+  state.refreshes.push(token);
+  const grant = state.grants.find((known) => known.refreshToken === token);
   if (!grant) return refuse(ctx, 'invalid_grant', 'Invalid grant: refresh_token is invalid');
   grant.accessToken = newSecret('v1u:');
   grant.accessUntil = state.now() + accessMs;

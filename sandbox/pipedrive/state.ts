@@ -144,6 +144,8 @@ export interface State {
   pipelines: { id: number; name: string; order_nr: number }[];
   stages: Stage[];
   calls: PipedriveCall[];
+  /** The refresh tokens that were handed in, taken or refused. */
+  refreshes: string[];
   /** A refresh answers a new refresh token and kills the old one. */
   rotating: boolean;
   /** Requests a token may make in two seconds. */
@@ -192,6 +194,7 @@ export function createState(now: () => number): State {
       stage(5, 'Contract signed'),
     ],
     calls: [],
+    refreshes: [],
     rotating: false,
     burstLimit: 80,
     searchLimit: 10,
