@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Channel } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
 import { pdfFile, pngFile } from '../support/files.ts';
-import { bridged } from '../support/leads-inbox.ts';
+import { bridged, conversationThere } from '../support/leads-inbox.ts';
 import { until } from '../support/wait.ts';
 import { newNumber } from '../support/world.ts';
 
@@ -123,11 +123,7 @@ test('a picture shows there and still does when its link has expired; what is no
 
 test('files written there go out as they are, several as several messages, and are shown in our inbox (B3, C7)', async () => {
   const here = await bridged();
-  const { number, channel } = await here.whatsapp();
-  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
-  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
-  await customer.writes('May I see it?', { to: number });
-  const there = await until(() => shown.conversations[0], 'the conversation there');
+  const { shown, customer, there } = await conversationThere(here, 'May I see it?');
 
   const files = [
     { ...pngFile('roof.png'), type: 'image/png' },
@@ -153,11 +149,7 @@ test('files written there go out as they are, several as several messages, and a
 
 test('recipients are understood however they are spelt (B3)', async () => {
   const here = await bridged();
-  const { number, channel } = await here.whatsapp();
-  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
-  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
-  await customer.writes('Hello?', { to: number });
-  const there = await until(() => shown.conversations[0], 'the conversation there');
+  const { shown, customer, there } = await conversationThere(here, 'Hello?');
   const spellings = ['brackets', 'plain', 'joined', 'repeated'] as const;
 
   for (const spelling of spellings)
@@ -170,11 +162,7 @@ test('recipients are understood however they are spelt (B3)', async () => {
 describe.each(bothDatabases)('on %s', (database) => {
   test('a double submit sends once, and so do two at the same moment; the same words a while later are new (B3, R-02)', async () => {
     const here = await bridged({ database });
-    const { number, channel } = await here.whatsapp();
-    const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
-    const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
-    await customer.writes('Is it there?', { to: number });
-    const there = await until(() => shown.conversations[0], 'the conversation there');
+    const { shown, customer, there } = await conversationThere(here, 'Is it there?');
     const submit = () =>
       here.inbox.write(shown, there.id, { text: 'Yes', files: [{ ...pngFile(), type: 'image/png' }] });
 
@@ -268,11 +256,7 @@ test('outside the reply window a template’s words go as that template, and no 
 
 test('what is not to be taken is refused before it is sent: other parties, no words, too many, a form beyond all measure (B1, B3)', async () => {
   const here = await bridged();
-  const { number, channel } = await here.whatsapp();
-  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
-  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
-  await customer.writes('Hello?', { to: number });
-  const there = await until(() => shown.conversations[0], 'the conversation there');
+  const { channel, customer, there } = await conversationThere(here, 'Hello?');
   const contactId = there.participants.find(({ role }) => role === 'end_user')!.id;
   const submit = async (fields: Record<string, string>, more?: (form: FormData) => void) => {
     const form = new FormData();

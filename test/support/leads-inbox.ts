@@ -1,7 +1,8 @@
 // A world whose Pipedrive still has its Channels API, with our manifest uploaded.
 import type { LeadsInbox } from '../../sandbox/pipedrive/leads-inbox.ts';
 import { messagingManifest } from '../../src/web/leads-inbox.ts';
-import { world, type World, type WorldOptions } from './world.ts';
+import { until } from './wait.ts';
+import { newNumber, world, type World, type WorldOptions } from './world.ts';
 
 export interface BridgedWorld extends World {
   readonly inbox: LeadsInbox;
@@ -39,4 +40,14 @@ export async function bridged(options: WorldOptions = {}): Promise<BridgedWorld>
       };
     },
   });
+}
+
+/** A WhatsApp channel that is shown in Leads Inbox, and a customer whose first words have arrived there. */
+export async function conversationThere(here: BridgedWorld, words: string) {
+  const { number, channel } = await here.whatsapp();
+  const shown = await until(() => here.inbox.channelOf(channel.id), 'the channel in Leads Inbox');
+  const customer = here.sandbox.twilio.customer(newNumber(), { name: 'Hannah' });
+  await customer.writes(words, { to: number });
+  const there = await until(() => shown.conversations[0], 'the conversation there');
+  return { number, channel, shown, customer, there };
 }
