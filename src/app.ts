@@ -1,5 +1,6 @@
 // The composition root: builds each part once, from the bottom row up, and gives it only what it needs. Stopping is the same backwards.
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { timeText, type Clock } from './base/clock.ts';
 import { createVault } from './base/crypto.ts';
 import { UserError } from './base/errors.ts';
@@ -334,6 +335,11 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
     streams,
     surfaces: createSurfaces(surfacesFolder),
   });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
 
   return {
     server,
@@ -376,8 +382,10 @@ export async function createApp({ config, clock, log, surfacesFolder, mayCall }:
       server.closeIdleConnections();
       streams.closeAll();
       await worker.stop(stopGraceMs);
+      // The server counts a connection as closed before those who write to it hear so, and read on for it.
+      const unheard = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
       server.closeAllConnections();
-      await closed;
+      await Promise.all([closed, ...unheard]);
       await http.close();
       await storage.close();
       await db.close();

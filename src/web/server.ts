@@ -1,6 +1,7 @@
 // Koa: the order of middleware and every route, on one page.
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
+import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import compress from 'koa-compress';
 import helmet from 'koa-helmet';
@@ -84,6 +85,7 @@ export function createHttpServer(deps: ServerDeps): Server {
   app.use(surroundings(deps));
   app.use(securityHeaders(deps));
   app.use(compress({ filter: isWords }));
+  app.use(streamsAsTheyAre());
   const router = new Router();
   pageRoutes(deps, router);
   leadsInboxRoutes(deps.leadsInbox, router);
@@ -100,9 +102,20 @@ export function createHttpServer(deps: ServerDeps): Server {
   return server;
 }
 
-/** What shrinks and is not told bit by bit: neither the stream of events nor an export, and no page, which holds a secret. */
+/** What shrinks: no page, which holds a secret, and not the stream of events. */
 function isWords(type: string): boolean {
   return /^(application\/json|text\/javascript|text\/css|image\/svg\+xml)\b/.test(type);
+}
+
+/**
+ * What is told bit by bit is not shrunk, neither an export nor a file: the compressor does not hear when its source fails, and
+ * whoever reads would wait for the rest for ever.
+ */
+function streamsAsTheyAre() {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    await next();
+    if (ctx.body instanceof Readable) ctx.compress = false;
+  };
 }
 
 /** Before all else, and with as little as possible: what must be fast, and read raw. */

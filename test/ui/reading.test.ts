@@ -3,34 +3,18 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newId } from '../../src/base/ids.ts';
-import { Message, type MessageRow } from '../../src/db/tables.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
 import { openInboxWindow, windowAddress } from '../support/inbox-window.ts';
+import { makeLong } from '../support/long-thread.ts';
 import { until } from '../support/wait.ts';
-import { newNumber, world, type World } from '../support/world.ts';
+import { newNumber, world } from '../support/world.ts';
 
 let browser: Browser;
 beforeAll(async () => void (browser = await openBrowser()));
 afterAll(() => browser.close());
 
-/** Copies a conversation's message so often that the thread is long, a minute apart. */
-async function makeLong(here: World, conversationId: string, count: number): Promise<void> {
-  await here.app.db.transaction(async (tx) => {
-    const [first] = await tx.query<MessageRow>('select * from message where conversation_id = ?', [conversationId]);
-    const start = Date.parse(first!.createdAt) - (count + 1) * 60_000;
-    for (let from = 0; from < count; from += 200) {
-      const rows = Array.from({ length: Math.min(200, count - from) }, (_, step) => ({
-        ...first!,
-        id: newId(),
-        providerMessageId: `copy-${from + step}`,
-        text: `Old message ${from + step}. ${'It rains in beside the chimney. '.repeat((from + step) % 7)}`,
-        createdAt: new Date(start + (from + step) * 60_000).toISOString(),
-      }));
-      await tx.insert(Message, rows);
-    }
-  });
-}
+const oldMessage = (index: number): string =>
+  `Old message ${index}. ${'It rains in beside the chimney. '.repeat(index % 7)}`;
 
 test('ten thousand messages scroll without a blank frame, and only those in sight are drawn', async () => {
   const here = await world();
@@ -39,7 +23,7 @@ test('ten thousand messages scroll without a blank frame, and only those in sigh
   await customer.writes('The newest', { to: number });
   const { id } = await here.admin.conversationWith('Hannah');
   await here.settled();
-  await makeLong(here, id, 10_000);
+  await makeLong(here, id, { count: 10_000, textOf: oldMessage });
   const newest = (await here.admin.messages(id)).at(-1)!;
   await here.admin.call('PUT', `/api/conversations/${id}/read`, { through: newest.id });
   const page = await openPage(browser, { viewport: { width: 800, height: 700 } });
