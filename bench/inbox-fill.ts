@@ -23,6 +23,8 @@ export interface Filled {
   readonly words: readonly string[];
   readonly nameOf: (conversation: number) => string;
   readonly idOf: (conversation: number) => string;
+  /** How many messages a conversation has. */
+  readonly sizeOf: (conversation: number) => number;
 }
 
 const atOnce = 100;
@@ -45,7 +47,13 @@ export async function fillInbox(filling: Filling): Promise<Filled> {
       const to = Math.min(filling.conversations, from + atOnce);
       await db.transaction((tx) => conversations(tx, filling, from, to, textOf));
     }
-    return { longestId: idOf(2, 0), words, nameOf, idOf: (at) => idOf(2, at) };
+    return {
+      longestId: idOf(2, 0),
+      words,
+      nameOf,
+      idOf: (at) => idOf(2, at),
+      sizeOf: (at) => sizeOf(filling, at),
+    };
   } finally {
     await db.close();
   }

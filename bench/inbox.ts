@@ -2,6 +2,7 @@
 import { Client } from 'pg';
 import { installFor, type Rep } from '../sandbox/demo/rep.ts';
 import { connectNumber, startCompany, type CompanyOptions } from './company.ts';
+import { measureExport } from './export.ts';
 import { fillInbox, type Filled } from './inbox-fill.ts';
 
 export interface InboxOptions extends CompanyOptions {
@@ -41,6 +42,10 @@ export async function measureInbox(options: InboxOptions): Promise<string | unde
     });
     const signedIn = await installFor(here.sandbox, rep.user);
     const slow = await readAll(signedIn, filled, options.conversations);
+    // The fourth channel is a colleague's own.
+    const numbers = Array.from({ length: options.conversations }, (_, at) => at).filter((at) => at % 4 !== 3);
+    const expected = numbers.reduce((sum, at) => sum + filled.sizeOf(at), 0);
+    slow.push(...(await measureExport(signedIn, here.server(), expected)));
     console.log(`memory      ${here.server().memory()} MB after all of it`);
     return slow.length > 0 ? slow.join('; ') : undefined;
   } finally {

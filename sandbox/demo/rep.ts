@@ -5,6 +5,8 @@ import type { Sandbox } from '../sandbox.ts';
 export interface Rep {
   readonly user: User;
   call<T = unknown>(method: string, path: string, body?: unknown): Promise<T>;
+  /** The answer as it comes, for what is too long to be held. */
+  read(path: string): Promise<Response>;
 }
 
 /** Installs the app for this user, cookies and redirects included, and opens a session with the extension's token. */
@@ -22,10 +24,19 @@ export async function installFor(sandbox: Sandbox, user: User): Promise<Rep> {
   });
   const { token } = (await answer.json()) as { token?: string };
   if (!token) throw new Error(`No session for ${user.name}: ${answer.status}`);
-  return { user, call: (method, path, body) => call(url, token, method, path, body) };
+  return {
+    user,
+    call: (method, path, body) => call(url, token, method, path, body),
+    read: (path) => ask(url, token, 'GET', path, undefined),
+  };
 }
 
 async function call<T>(url: string, token: string, method: string, path: string, body: unknown): Promise<T> {
+  const text = await (await ask(url, token, method, path, body)).text();
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
+async function ask(url: string, token: string, method: string, path: string, body: unknown): Promise<Response> {
   const answer = await fetch(url + path, {
     method,
     headers: {
@@ -34,7 +45,6 @@ async function call<T>(url: string, token: string, method: string, path: string,
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text.slice(0, 300)}`);
-  return (text === '' ? undefined : JSON.parse(text)) as T;
+  if (answer.ok) return answer;
+  throw new Error(`${method} ${path} answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
 }
