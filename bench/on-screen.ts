@@ -3,11 +3,12 @@ import chromium from '@sparticuz/chromium';
 import { chromium as playwright, type Browser, type Frame, type Page } from 'playwright-core';
 import type { Rep } from '../sandbox/demo/rep.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { connectNumber, startCompany, type CompanyOptions } from './company.ts';
+import { connectNumber, startCompany, type CompanyOptions, type MeasuredCompany } from './company.ts';
+import { deedsOf, pause, timeDeed, waitFor } from './deeds.ts';
 
 const perSecond = 20;
 const messages = 300;
-const deeds = 60;
+const times = 40;
 const coldStarts = 7;
 /** A slow phone line: 1.6 Mbit/s, 150 ms for each answer. */
 const slowLine = { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 96_000 };
@@ -33,11 +34,11 @@ export async function measureOnScreen(options: CompanyOptions): Promise<string |
     const report = (what: string, took: readonly number[], limit: number): void => {
       const sorted = took.toSorted((left, right) => left - right);
       const at = (share: number): number => Math.round(sorted[Math.floor((sorted.length - 1) * share)]!);
-      console.log(`${what.padEnd(42)} p50 ${at(0.5)} ms   p95 ${at(0.95)} ms   worst ${at(1)} ms`);
+      console.log(`${what.padEnd(52)} p50 ${at(0.5)} ms   p95 ${at(0.95)} ms   worst ${at(1)} ms`);
       if (at(0.95) > limit) late.push(`${what}: ${at(0.95)} ms`);
     };
     report(`webhook to bubble, ${perSecond} a second`, await untilDrawn(browser, sandbox, sara, number), limitMs);
-    report('a colleague closes and opens', await untilSeen(browser, sandbox, { doer: erik, watcher: sara }), limitMs);
+    await untilSeen(browser, here, { doer: erik, watcher: sara }, number, (what, took) => report(what, took, limitMs));
     report('first screen, cold, 1.6 Mbit/s and 150 ms', await untilUsable(browser, sandbox, sara), firstScreenMs);
     return late.length === 0 ? undefined : late.join('; ');
   } finally {
@@ -90,40 +91,51 @@ async function untilDrawn(browser: Browser, sandbox: Sandbox, rep: Rep, number: 
   return sent.map(([text, at]) => drawn[text]! - at);
 }
 
-/** From the moment one rep acts to the moment the other one's counters say so, for each deed, in ms. */
+/** The other rep's window, beside the list the thread that the first one works in: each deed, timed. */
 async function untilSeen(
   browser: Browser,
-  sandbox: Sandbox,
+  { sandbox, company }: MeasuredCompany,
   { doer, watcher }: { doer: Rep; watcher: Rep },
-): Promise<number[]> {
+  number: string,
+  report: (what: string, took: readonly number[]) => void,
+): Promise<void> {
+  const second = '+46700000002';
+  const { channelId } = await connectNumber(sandbox, doer, second);
+  await sandbox.twilio.customer('+46710002000', { name: 'Second number' }).writes('hello', { to: second });
+  const back = sandbox.twilio.customer('+46710001005', { name: 'Customer 5' });
+  const [open, deleted] = await Promise.all([28, 5].map((index) => conversationWith(doer, `Customer ${index}`)));
+  await doer.call('PUT', `/api/conversations/${open!.id}/assignee`, { userId: String(doer.user.id) });
+
   const { page, frame } = await openWindow(browser, sandbox, watcher);
-  const { data } = await doer.call<{ data: { id: string }[] }>('GET', '/api/conversations?section=unassigned');
-  const id = data[0]!.id;
-  const tabs = (): Promise<{ words: string; at: number }> =>
-    frame.evaluate(() => (globalThis as { tabs?: { words: string; at: number } }).tabs!);
-  await frame.evaluate(() => {
-    const list = document.querySelector('[role=tablist]')!;
-    Object.assign(globalThis, { tabs: { words: list.textContent ?? '', at: 0 } });
-    new MutationObserver(() => {
-      const words = list.textContent ?? '';
-      if ((globalThis as { tabs?: { words: string } }).tabs?.words === words) return;
-      Object.assign(globalThis, { tabs: { words, at: Date.now() } });
-    }).observe(list, { childList: true, subtree: true, characterData: true });
+  await page.locator('#floating').evaluate((element: HTMLElement) => {
+    Object.assign(element.style, { width: '802px', height: '742px', maxHeight: 'none' });
   });
-  const took: number[] = [];
-  for (let index = 0; index < deeds; index += 1) {
-    const before = await tabs();
-    const at = Date.now();
-    await doer.call('PUT', `/api/conversations/${id}/status`, { status: index % 2 === 0 ? 'closed' : 'open' });
-    const after = await waitFor(async () => {
-      const now = await tabs();
-      return now.words === before.words ? undefined : now;
-    }, 'the counters');
-    took.push(after.at - at);
-    await pause(100);
+  const window = page.frameLocator('iframe[name=window]');
+  await window.locator('#tab-others').click();
+  await window.getByRole('link', { name: /Customer 28/ }).click();
+  await window.getByRole('log').getByText('first 28').waitFor();
+
+  const deal = sandbox.pipedrive.addDeal(company, { title: 'Sixteen panels', owner: doer.user });
+  const deeds = deedsOf({
+    doer,
+    openId: open!.id,
+    deleted: { id: deleted!.id, comesBack: () => back.writes('once more', { to: number }) },
+    channelId,
+    dealId: deal.id,
+  });
+  for (const deed of deeds) {
+    report(`a colleague ${deed.name}`, await timeDeed(frame, deed, times));
+    // What the last one left to be shown is not the next one's.
+    await pause(1_000);
   }
   await page.close();
-  return took;
+}
+
+function conversationWith(rep: Rep, name: string): Promise<{ id: string }> {
+  return waitFor(async () => {
+    const found = await rep.call<{ data: { id: string }[] }>('GET', `/api/conversations?section=all&q=${name}`);
+    return found.data[0];
+  }, `a conversation with ${name}`);
 }
 
 /** From the moment the frame is asked for to a list that can be used, nothing cached, on a slow line, in ms. */
@@ -150,18 +162,4 @@ async function untilUsable(browser: Browser, sandbox: Sandbox, { user }: Rep): P
     await context.close();
   }
   return took;
-}
-
-async function waitFor<T>(look: () => Promise<T | undefined>, what: string): Promise<T> {
-  const end = performance.now() + 30_000;
-  while (performance.now() < end) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await pause(10);
-  }
-  throw new Error(`waited in vain for ${what}`);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -95,7 +95,7 @@ export function openThreads(
       const { selected } = get();
       if (selected !== null) refreshTimeline(selected);
     },
-    300,
+    100,
     2_000,
   );
 
