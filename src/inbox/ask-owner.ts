@@ -1,8 +1,11 @@
-// A user asks a channel's owner to reconnect or share it (N5): one notice, at most once a day for each reason.
+// A user asks a channel's owner to reconnect or share it (N5): one notice, at most once a day for each reason. And whom he may
+// ask for a conversation that he may not see.
 import { later, timeText } from '../base/clock.ts';
 import { UserError } from '../base/errors.ts';
 import type { Viewer } from '../companies/access.ts';
+import type { Reader } from '../db/database.ts';
 import type { ChannelRow, OwnerRequestRow } from '../db/tables.ts';
+import type { PrivateChannel } from '../web/contract.ts';
 import { actorOf } from './conversation.ts';
 import type { InboxDeps } from './deps.ts';
 
@@ -13,6 +16,27 @@ export interface Asked {
   readonly notified: boolean;
   readonly owner: { readonly id: string; readonly name: string };
   readonly askAgainAt: string;
+}
+
+/**
+ * Whose private channel a conversation is in, for a colleague who came by its address. Nothing for other companies, for what
+ * was deleted or never was, and for what the viewer may read. It tells no more than asking does: not the contact, not the
+ * channel's name.
+ */
+export async function whomToAsk(
+  reader: Pick<Reader, 'one'>,
+  viewer: Viewer,
+  conversationId: string,
+): Promise<PrivateChannel | undefined> {
+  const found = await reader.one<{ channelId: string; ownerId: string; ownerName: string | null }>(
+    `select ch.id as channel_id, ch.owner_id, u.name as owner_name
+     from conversation cv join channel ch on ch.id = cv.channel_id
+     left join app_user u on u.company_id = ch.company_id and u.id = ch.owner_id
+     where cv.id = ? and cv.company_id = ? and cv.deleted_at is null
+       and ch.company_id = ? and ch.visibility = 'private' and ch.owner_id <> ?`,
+    [conversationId, viewer.companyId, viewer.companyId, viewer.userId],
+  );
+  return found && { channelId: found.channelId, owner: { id: found.ownerId, name: found.ownerName ?? found.ownerId } };
 }
 
 /**

@@ -54,6 +54,8 @@ export const visibility = z.enum(['shared', 'private']);
 export const section = z.enum(['unassigned', 'mine', 'others', 'closed']);
 export const recordType = z.enum(['person', 'lead', 'deal']);
 export const userRef = z.object({ id, name: z.string() });
+/** All that a user is told of a conversation in a colleague's private channel: whom to ask for it (A8, N5). */
+export const privateChannel = z.object({ channelId: id, owner: userRef });
 
 export const user = z.object({
   id,
@@ -295,6 +297,13 @@ export const conversation = z.object({
   canDelete: z.boolean(),
   createdAt: time,
   updatedAt: time,
+});
+/** The error of a conversation that is not there for this user. */
+const conversationNotFound = errorBody.extend({
+  error: errorBody.shape.error.extend({
+    code: z.literal('not_found'),
+    details: z.object({ private: privateChannel }).optional(),
+  }),
 });
 
 const sectionCount = z.object({ total: z.number().int(), unread: z.number().int() });
@@ -818,9 +827,9 @@ export const calls = {
   getConversation: {
     method: 'GET',
     path: '/api/conversations/:id',
-    does: 'One conversation',
+    does: 'One conversation; the 404 for one in a colleague’s private channel tells whom to ask for it (A8)',
     right: 'user',
-    answers: { 200: conversation },
+    answers: { 200: conversation, 404: conversationNotFound },
   },
   deleteConversation: {
     method: 'DELETE',
@@ -1019,6 +1028,7 @@ export type LinkAnswer = z.infer<typeof linkAnswer>;
 export type SendRequest = z.infer<typeof sendRequest>;
 export type SavedReply = z.infer<typeof savedReply>;
 export type SavedReplyRequest = z.infer<typeof savedReplyRequest>;
+export type PrivateChannel = z.infer<typeof privateChannel>;
 export type ErrorBody = z.infer<typeof errorBody>;
 export type Language = z.infer<typeof language>;
 export type ExportedConversation = z.infer<typeof exportedConversation>;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { picture, pictureNames } from '../../sandbox/pictures.ts';
 import { calls, type Call } from '../../src/web/contract.ts';
-import type { Conversation, Message } from '../../src/web/contract.ts';
+import type { Conversation, ErrorBody, Message } from '../../src/web/contract.ts';
 import { bothDatabases } from '../support/databases.ts';
 import { openEvents } from '../support/events.ts';
 import { until } from '../support/wait.ts';
@@ -119,7 +119,18 @@ describe.each(bothDatabases)('on %s', (database) => {
     const secrets = ['Hannah', 'canary', ids.conversation, ids.message, ids.channel, number.slice(1)];
 
     for (const user of others) {
-      await sweep(user, ids, secrets, ['askOwner', 'searchRecords']);
+      await sweep(user, ids, secrets, ['askOwner', 'searchRecords', 'getConversation']);
+      // Whom to ask for it is told by its own address alone, and nothing else is.
+      for (const id of Object.values(ids)) {
+        const { status, body } = await user.call<ErrorBody>('GET', `/api/conversations/${id}`);
+        const owner = { id: here.admin.id, name: here.admin.name };
+        expect.soft(status).toBe(404);
+        expect
+          .soft(body.error.details)
+          .toEqual(id === conversation.id ? { private: { channelId: channel.id, owner } } : undefined);
+        for (const secret of secrets.filter((one) => one !== channel.id))
+          expect.soft(JSON.stringify(body), id).not.toContain(secret);
+      }
       // Who may see a person is for Pipedrive to say. To be let in he may ask: that tells whose it is, and nothing more.
       const asked = await user.call('POST', `/api/channels/${channel.id}/ask-owner`, { what: 'share' });
       expect(Object.keys(asked.body as object).sort()).toEqual(['askAgainAt', 'notified', 'owner']);

@@ -95,6 +95,7 @@ export function openThreads(
       const { selected } = get();
       if (selected !== null) refreshTimeline(selected);
     },
+    // With the way there and back well below the 300 ms in which others see what one did (V11).
     100,
     2_000,
   );

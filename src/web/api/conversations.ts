@@ -1,6 +1,7 @@
 // Calls about conversations: lists, one, and what a user does to it.
 import { UserError } from '../../base/errors.ts';
 import type { Viewer } from '../../companies/access.ts';
+import { whomToAsk } from '../../inbox/ask-owner.ts';
 import {
   assign,
   changeStatus,
@@ -34,8 +35,11 @@ interface Asked {
 export function conversationCalls({ inbox, reading, presence, pipedriveFor }: ConversationCallDeps): Handlers {
   const { db } = inbox;
   const shown = async (viewer: Viewer, id: string): Promise<CallAnswer> => {
-    const conversation = await db.read((reader) => readConversation(reader, reading, viewer, id));
-    if (!conversation) throw new UserError('not_found');
+    const [conversation, isPrivate] = await db.read(async (reader) => {
+      const readable = await readConversation(reader, reading, viewer, id);
+      return [readable, readable ? undefined : await whomToAsk(reader, viewer, id)];
+    });
+    if (!conversation) throw new UserError('not_found', isPrivate && { private: isPrivate });
     return ok(conversation);
   };
   return {
