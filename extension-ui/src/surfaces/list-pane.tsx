@@ -304,6 +304,8 @@ function FilterMenu({ store, iconOnly }: { store: Store; iconOnly: boolean }) {
     ),
     onPick: () => store.actions.sortBy(order),
   }));
+  // What one reads on a button is part of its name: who speaks to his computer says what he sees.
+  const name = shown?.name ?? t('filter.allChannels');
   const items = [choice(null, t('filter.allChannels')), ...channels.map(({ id, name }) => choice(id, name))];
   return iconOnly ? (
     <Menu
@@ -314,12 +316,12 @@ function FilterMenu({ store, iconOnly }: { store: Store; iconOnly: boolean }) {
     />
   ) : (
     <Menu
-      label={t('filter.label')}
+      label={`${t('filter.label')}: ${name}`}
       align="left"
       buttonClass="text-button"
       button={
         <>
-          {shown?.name ?? t('filter.allChannels')}
+          {name}
           <Icon name="chevron-down" size={14} />
         </>
       }
@@ -330,14 +332,15 @@ function FilterMenu({ store, iconOnly }: { store: Store; iconOnly: boolean }) {
 
 function SortMenu({ store }: { store: Store }) {
   const sort = useStore(store, (state) => state.sort);
+  const name = t(sort === 'newest' ? 'sort.newest' : 'sort.ending');
   return (
     <Menu
-      label={t('sort.label')}
+      label={`${t('sort.label')}: ${name}`}
       buttonClass="text-button"
       button={
         <>
           <Icon name="arrow-down-wide-narrow" size={14} />
-          {t(sort === 'newest' ? 'sort.newest' : 'sort.ending')}
+          {name}
           <Icon name="chevron-down" size={14} />
         </>
       }
