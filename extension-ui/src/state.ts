@@ -6,6 +6,7 @@ import type {
   Counts,
   Me,
   Message,
+  PrivateChannel,
   SavedReply,
   Section,
   TimelineEntry,
@@ -40,6 +41,13 @@ export interface Toast {
   readonly isError: boolean;
 }
 
+/** Why a conversation that was asked for cannot be shown. */
+export interface Absent {
+  readonly id: string;
+  /** Whose private channel it is in; null when there is nothing by this id. */
+  readonly private: PrivateChannel | null;
+}
+
 export interface NewerReply {
   readonly conversationId: string;
   readonly text: string;
@@ -62,6 +70,8 @@ export interface State {
   readonly query: string;
   readonly list: List;
   readonly selected: string | null;
+  /** Why the selected one cannot be shown; of one selected before it says nothing. */
+  readonly absent: Absent | null;
   readonly threads: ReadonlyMap<string, Thread>;
   readonly drafts: ReadonlyMap<string, string>;
   /** Files on their way into the reply of a conversation. */

@@ -41,6 +41,7 @@ export function createCore(api: Api, me: Me): Core {
     query: '',
     list: { ids: [], cursor: null, state: 'loading', settled: 0 },
     selected: null,
+    absent: null,
     threads: new Map(),
     drafts: readDrafts(me.user.id),
     uploads: new Map(),

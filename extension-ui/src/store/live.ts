@@ -72,12 +72,15 @@ export function openLive(core: Core, { network, conversations, list, threads, on
   const receiveBridge = ({ bridge }: Me): void => set({ me: { ...get().me, bridge } });
   /** How it fares stands on the channel alone, and is told often while a history is imported; the rest is in other things too. */
   const receiveChannel = (id: string, channel: Channel | null): void => {
-    const { channels, counts } = get();
+    const { channels, counts, selected, conversations: known } = get();
     const before = find(channels, id);
     const others = before ? channels : [...channels, ...(channel ? [channel] : [])];
     set({ channels: others.flatMap((found) => (found.id === id ? (channel ?? []) : found)) });
     const isLoading = counts === null;
     if (isLoading) return;
+    const open = selected === null ? undefined : known.get(selected);
+    // Turned private while it was read: it goes before all the rest is asked for anew.
+    if (!channel && open?.channel.id === id) threads.actions.refresh(open.id);
     if (!isOnlyHealth(before, channel)) return void reload();
     if (before?.bridge !== channel?.bridge) void api.me().then(receiveBridge, () => undefined);
   };

@@ -44,10 +44,14 @@ export function openOwn(core: Core) {
     subscribeBrowser: api.subscribeBrowser,
     adminNotices: async (): Promise<AdminNotice[]> => (await api.adminNotices()).data,
     dismissAdminNotice: (id: string) => api.dismissAdminNotice(id).catch(explain),
-    askOwner: async (channelId: string, what: 'reconnect' | 'share'): Promise<void> => {
+    askOwner: async (
+      channelId: string,
+      what: 'reconnect' | 'share',
+      say: (words: string) => void = toast,
+    ): Promise<void> => {
       try {
         const { owner, notified } = await api.askOwner(channelId, what);
-        toast(t(notified ? 'toast.asked' : 'toast.askedAlready', { name: owner.name }));
+        say(t(notified ? 'toast.asked' : 'toast.askedAlready', { name: owner.name }));
       } catch (error) {
         explain(error);
       }

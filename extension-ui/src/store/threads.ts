@@ -1,11 +1,12 @@
 // The messages of the conversations that were opened, page by page, and what is told in between them.
 import type { Message } from '../../../src/web/contract.ts';
-import { ApiError, OfflineError } from '../api.ts';
+import { absentBy } from '../absent.ts';
+import { OfflineError } from '../api.ts';
 import type { Outbox } from '../outbox.ts';
 import { soon } from '../soon.ts';
 import type { Thread } from '../state.ts';
 import type { Conversations } from './conversations.ts';
-import { put, type Core } from './core.ts';
+import { put, without, type Core } from './core.ts';
 import { didNotGetThrough, type Network } from './network.ts';
 
 export function openThreads(
@@ -72,16 +73,30 @@ export function openThreads(
       });
     } catch (error) {
       change(id, { ...(get().threads.get(id) ?? empty), loading: false });
-      if (error instanceof ApiError && error.code === 'not_found') forget(id);
-      else if (!(error instanceof OfflineError)) core.explain(error);
+      if (absentBy(error, id)) {
+        set({ threads: without(get().threads, id) });
+        if (get().conversations.has(id)) refresh(id);
+      } else if (!(error instanceof OfflineError)) core.explain(error);
       if (didNotGetThrough(error)) network.missed(`thread ${id}`, () => void load(id));
     }
     if (again.delete(id)) await load(id);
   };
-  const refresh = (id: string): void =>
-    void receiveAnswer(api.conversation(id)).catch((error: unknown) => {
-      if (didNotGetThrough(error)) network.missed(`conversation ${id}`, () => refresh(id));
-    });
+  /** Asks for one conversation. Where this user has none, what he saw of it goes, and he is told why if it was open. */
+  const find = async (id: string): Promise<void> => {
+    try {
+      await receiveAnswer(api.conversation(id));
+      network.answered(`conversation ${id}`);
+    } catch (error) {
+      if (didNotGetThrough(error)) return network.missed(`conversation ${id}`, () => refresh(id));
+      const absent = absentBy(error, id);
+      if (!absent) throw error;
+      const { selected } = get();
+      forget(id);
+      return void (selected === id && set({ selected, absent }));
+    }
+    if (get().selected === id && get().threads.get(id)?.before === undefined) void load(id);
+  };
+  const refresh = (id: string): void => void find(id).catch(() => undefined);
   const refreshTimeline = (id: string): void =>
     void api
       .timeline(id)
@@ -120,7 +135,7 @@ export function openThreads(
         const { conversations, threads } = get();
         const thread = threads.get(id);
         if (thread) change(id, { ...thread, newAfter: conversations.get(id)?.readThrough ?? null });
-        if (!conversations.has(id)) receiveAnswer(api.conversation(id)).catch(core.explain);
+        if (!conversations.has(id)) find(id).catch(core.explain);
         void load(id);
       },
       prefetch: (id: string): void => {

@@ -1,5 +1,6 @@
 // The inbox, as the floating window and as the full page: list, thread, context; one, two or three panes by the room there is.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { absentOf } from '../absent.ts';
 import type { Host } from '../host.ts';
 import { Avatar } from '../parts/avatar.tsx';
 import { Dialog } from '../parts/dialog.tsx';
@@ -11,6 +12,7 @@ import { t } from '../texts.ts';
 import { clockTime } from '../time.ts';
 import { useLazy } from '../use-lazy.ts';
 import { useSize, useStore } from '../use-store.ts';
+import { AbsentConversation } from './absent-conversation.tsx';
 import { ListPane, lowHeight, SearchField, stripHeight, tinyWidth } from './list-pane.tsx';
 import { Notices } from './notices.tsx';
 import { NotificationsButton } from './notifications-button.tsx';
@@ -40,6 +42,7 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
   const conversation = useStore(store, (state) =>
     state.selected ? state.conversations.get(state.selected) : undefined,
   );
+  const absent = useStore(store, absentOf);
   const [drawer, setDrawer] = useState(false);
   const [linking, setLinking] = useState(false);
   const [keys, setKeys] = useState(false);
@@ -129,8 +132,8 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
   }, [actions, back, onePane, open, root, selected, singleKeys, store]);
   useBadge(store, host);
 
-  const showList = !onePane || !conversation;
-  const showThread = !onePane || conversation !== undefined;
+  const showThread = !onePane || conversation !== undefined || absent !== null;
+  const showList = !onePane || !showThread;
   const onLink = useCallback(() => setLinking(true), []);
   const onKeys = useCallback(() => setKeys(true), []);
   const listWidth = useListWidth(store, kind, size.width);
@@ -176,6 +179,22 @@ export function Inbox({ store, host, kind, settingsUrl }: InboxProps) {
                 onKeys={onKeys}
               />
             )
+          ) : absent ? (
+            <AbsentConversation
+              key={absent.id}
+              store={store}
+              absent={absent}
+              onBack={back}
+              head={
+                onePane && (
+                  <header class="thread-head">
+                    <button type="button" class="icon-button back" aria-label={t('thread.back')} onClick={back}>
+                      <Icon name="arrow-left" size={18} />
+                    </button>
+                  </header>
+                )
+              }
+            />
           ) : (
             <section class="thread-pane none" aria-label={t('thread.nothing.title')}>
               <Empty icon="message-square" title={t('thread.nothing.title')} body={t('thread.nothing.body')} />
@@ -274,8 +293,9 @@ function step(store: Store, by: 1 | -1, open: (id: string) => void): void {
 /** F6: sections, list, thread, composer, context, and round again. */
 function nextLandmark(root: HTMLElement | null, by: 1 | -1): void {
   const places = [
-    ...(root?.querySelectorAll<HTMLElement>('.top-bar, .tabs, .conversations, .thread-head, .messages, .foot, aside') ??
-      []),
+    ...(root?.querySelectorAll<HTMLElement>(
+      '.top-bar, .tabs, .conversations, .thread-head, .messages, .foot, .thread-pane > .empty, aside',
+    ) ?? []),
   ];
   const at = places.findIndex((place) => place.contains(document.activeElement));
   for (let tries = 1; tries <= places.length; tries += 1) {

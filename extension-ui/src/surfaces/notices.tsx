@@ -45,8 +45,8 @@ function useArrivals(store: Store, host: Host | null): void {
 function useFocus(store: Store): void {
   useEffect(() => {
     const tell = (): void => {
-      const { selected } = store.get();
-      if (selected) store.actions.showPresence(selected, false);
+      const { selected, conversations } = store.get();
+      if (selected && conversations.has(selected)) store.actions.showPresence(selected, false);
     };
     addEventListener('focus', tell);
     addEventListener('blur', tell);

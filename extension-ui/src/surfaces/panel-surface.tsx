@@ -1,6 +1,7 @@
 // What the panel shows, by its height: who and one button; the last messages; the conversation; all of it (ui.md 3.2).
 import { useEffect, useState } from 'preact/hooks';
 import type { Conversation, Message, RecordType } from '../../../src/web/contract.ts';
+import { absentOf } from '../absent.ts';
 import type { Host } from '../host.ts';
 import { Avatar, providerName } from '../parts/avatar.tsx';
 import { Empty, RowsSkeleton } from '../parts/empty.tsx';
@@ -12,6 +13,7 @@ import type { Store } from '../store.ts';
 import { t } from '../texts.ts';
 import { listTime, timeLeft } from '../time.ts';
 import { useNow, useSize, useStore } from '../use-store.ts';
+import { AbsentConversation } from './absent-conversation.tsx';
 import { AssigneeMenu } from './assignee-menu.tsx';
 import { LinkConversation } from './link-conversation.tsx';
 import { ThreadPane } from './thread-pane.tsx';
@@ -36,6 +38,7 @@ export function PanelSurface({ store, host, resource, recordId }: PanelProps) {
   const conversation = useStore(store, (state) =>
     state.selected ? state.conversations.get(state.selected) : undefined,
   );
+  const absent = useStore(store, absentOf);
   const known = useStore(store, (state) => state.conversations);
   const look = async (chosen?: string): Promise<void> => {
     const type = (['person', 'deal', 'organization'] as const).find((one) => one === resource);
@@ -85,6 +88,13 @@ export function PanelSurface({ store, host, resource, recordId }: PanelProps) {
             }}
           />
         </section>
+      ) : absent?.private ? (
+        <AbsentConversation
+          key={absent.id}
+          store={store}
+          absent={absent}
+          head={others.length > 0 && <header class="panel-head">{switcher}</header>}
+        />
       ) : !conversation ? (
         <Nothing lowest={size.height < lowHeight} onLink={canLink ? beginLinking : null} onOpen={openWindow} />
       ) : low ? (
