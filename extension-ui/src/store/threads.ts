@@ -115,6 +115,19 @@ export function openThreads(
     2_000,
   );
 
+  const newestOf = (id: string): Message | undefined =>
+    get()
+      .threads.get(id)
+      ?.messages.findLast((message) => !isLocal(message));
+  let read: string | null = null;
+  const tellRead = (): void => {
+    const [id, newestRead] = [read, read === null ? undefined : newestOf(read)];
+    read = null;
+    if (id !== null && newestRead) receiveAnswer(api.markRead(id, newestRead.id)).catch(() => undefined);
+  };
+  /** Of a customer who writes line after line every line is read at once; the server is told of them together. */
+  const tellReadSoon = soon(tellRead, 200, 1_000);
+
   return {
     load,
     receiveMessage,
@@ -127,7 +140,10 @@ export function openThreads(
     },
     /** What is told of the open conversation in between its messages may have grown (V10). */
     followTimeline,
-    stop: () => followTimeline.stop(),
+    stop: () => {
+      followTimeline.stop();
+      tellReadSoon.stop();
+    },
     actions: {
       select: (id: string | null): void => {
         set({ selected: id, newerReply: null });
@@ -161,12 +177,11 @@ export function openThreads(
       },
       markRead: (id: string): void => {
         const conversation = get().conversations.get(id);
-        const last = get()
-          .threads.get(id)
-          ?.messages.findLast((message) => !isLocal(message));
-        if (!conversation || conversation.unreadCount === 0 || !last) return;
+        if (!conversation || conversation.unreadCount === 0 || !newestOf(id)) return;
         receive({ ...conversation, unreadCount: 0 });
-        receiveAnswer(api.markRead(id, last.id)).catch(() => undefined);
+        if (read !== null && read !== id) tellRead();
+        read = id;
+        tellReadSoon();
       },
       refresh,
       refreshTimeline,
