@@ -13,13 +13,14 @@ import { createLog } from '../src/base/log.ts';
 import { openDatabase } from '../src/db/database.ts';
 import { measureInbox } from './inbox.ts';
 import { measureIntake, percent } from './intake.ts';
+import { measureNotes } from './notes.ts';
 import { measureOnScreen } from './on-screen.ts';
 import { familyCpu, freePort } from './processes.ts';
 import { measureWholeLine } from './whole-line.ts';
 
 const { values: chosen } = parseArgs({
   options: {
-    only: { type: 'string', default: 'intake,line,screen,inbox' },
+    only: { type: 'string', default: 'notes,intake,line,screen,inbox' },
     seconds: { type: 'string', default: '30' },
     rate: { type: 'string', default: '500' },
     messages: { type: 'string', default: '1000000' },
@@ -108,6 +109,7 @@ async function part(name: string, measure: () => Promise<string | undefined>): P
 }
 
 try {
+  if (chosen.only.includes('notes')) await part('Notes of hostile texts', measureNotes);
   for (const kind of (['SQLite', 'PostgreSQL'] as const).filter((name) => chosen.on.includes(name))) {
     if (chosen.only.includes('intake')) {
       await part(`Durable intake on ${kind}`, async () => {

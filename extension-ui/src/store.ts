@@ -18,7 +18,7 @@ export type Store = ReturnType<typeof createStore>;
 
 export function createStore(api: Api, me: Me) {
   const core = createCore(api, me);
-  const network = createNetwork();
+  const network = createNetwork(() => core.get().offline !== null);
   const outbox = openOutbox(me.user.id);
   const conversations = openConversations(core, network);
   const list = openList(core, network);

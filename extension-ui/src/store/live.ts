@@ -126,9 +126,7 @@ export function openLive(core: Core, { network, conversations, list, threads, on
   };
 
   let stream: ReturnType<typeof openStream> | undefined;
-  network.onDoubt(() => {
-    if (!get().offline) stream?.doubt();
-  });
+  network.onDoubt(() => stream?.doubt());
   return {
     actions: {
       start: async (): Promise<void> => {

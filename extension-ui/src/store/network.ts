@@ -17,30 +17,42 @@ export interface Network {
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
 
-export function createNetwork(): Network {
+export function createNetwork(isOffline: () => boolean): Network {
   const owed = new Map<string, () => void>();
   let look = (): void => undefined;
   let misses = 0;
+  let isDoubted = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const isBack = (): void => {
+  const askAgain = (): void => {
     const again = [...owed.values()];
     owed.clear();
     again.forEach((ask) => ask());
+  };
+  const doubt = (): void => {
+    if (isOffline()) return;
+    isDoubted = true;
+    look();
   };
   return {
     missed: (question, again) => {
       owed.set(question, again);
       clearTimeout(timer);
-      // Once may be chance. After that the stream is asked whether anything gets through.
-      timer = setTimeout(misses === 0 ? isBack : () => look(), Math.min(longestPauseMs, firstPauseMs * 2 ** misses));
+      if (isOffline()) return;
+      // Once may be chance. After that the stream is asked whether anything gets through, ever less often.
+      timer = setTimeout(misses === 0 ? askAgain : doubt, Math.min(longestPauseMs, firstPauseMs * 2 ** misses));
       misses += 1;
     },
     answered: (question) => {
       owed.delete(question);
       if (owed.size === 0) misses = 0;
     },
-    isBack,
-    doubt: () => look(),
+    isBack: () => {
+      // It was really away: what fails now is a new trouble.
+      if (!isDoubted) misses = 0;
+      isDoubted = false;
+      askAgain();
+    },
+    doubt,
     onDoubt: (heard) => void (look = heard),
     stop: () => clearTimeout(timer),
   };
