@@ -21,7 +21,8 @@ export interface AbsentConversationProps {
 export function AbsentConversation({ store, absent, head, onBack }: AbsentConversationProps) {
   const title = t(absent.private ? 'empty.noRight.title' : 'empty.gone.title');
   return (
-    <section class="thread-pane none" aria-label={title}>
+    // Where it is low it scrolls, by key too.
+    <section class="thread-pane none absent" aria-label={title} tabIndex={0}>
       {head}
       {absent.private ? (
         <Empty icon="lock" title={title} body={t('empty.noRight', { name: absent.private.owner.name })}>
