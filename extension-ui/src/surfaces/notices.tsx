@@ -86,11 +86,20 @@ function Troubles({ store }: { store: Store }) {
   const channels = useStore(store, (state) => state.channels);
   const users = useStore(store, (state) => state.users);
   useEffect(() => {
-    const look = (): void => void store.actions.adminNotices().then(setTroubles, () => undefined);
+    // Answers cross on their way; only that to the last question counts.
+    let last = 0;
+    const look = (): void => {
+      const turn = (last += 1);
+      void store.actions.adminNotices().then(
+        (found) => turn === last && setTroubles(found),
+        () => undefined,
+      );
+    };
     look();
     const timer = setInterval(look, lookAgainMs);
     const stop = store.onNotice(look);
     return () => {
+      last = -1;
       clearInterval(timer);
       stop();
     };
