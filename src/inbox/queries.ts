@@ -31,6 +31,7 @@ interface ListRow extends ConversationRow {
   lastStatus: MessageStatus | null;
   lastAuthor: string | null;
   lastAuthorKind: string | null;
+  lastAuthorId: string | null;
   lastError: string | null;
   lastCreatedAt: string | null;
 }
@@ -39,7 +40,7 @@ const listColumns = `cv.*, ch.provider, ch.name as channel_name, ch.owner_id as 
   ct.name as contact_name, ct.address as contact_address, ct.avatar_media_key,
   u.name as assignee_name, rm.read_count, rm.through_message_id,
   m.direction as last_direction, m.kind as last_kind, substr(m.text, 1, 300) as last_text, m.status as last_status,
-  m.author_name as last_author, m.author_kind as last_author_kind, m.error_code as last_error, m.created_at as last_created_at`;
+  m.author_name as last_author, m.author_id as last_author_id, m.author_kind as last_author_kind, m.error_code as last_error, m.created_at as last_created_at`;
 
 const listTables = `cv
   join channel ch on ch.id = cv.channel_id
@@ -197,6 +198,7 @@ function lastMessageOf(viewer: Viewer, row: ListRow): Conversation['lastMessage'
     preview: previewOf(viewer.language, kind, row.lastText ?? ''),
     status: row.lastStatus!,
     authorName: row.lastAuthorKind === 'external' ? text(viewer.language, 'author.outside') : (row.lastAuthor ?? ''),
+    authorId: row.lastAuthorId,
     errorMessage: row.lastError === null ? null : text(viewer.language, `failed.${row.lastError}`),
     createdAt: row.lastCreatedAt!,
   };

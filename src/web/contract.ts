@@ -281,6 +281,8 @@ export const conversation = z.object({
       preview: z.string(),
       status: messageStatus,
       authorName: z.string(),
+      /** Of the user who wrote it; null for a contact, and for what was sent outside Pipedrive. */
+      authorId: id.nullable(),
       errorMessage: z.string().nullable(),
       createdAt: time,
     })

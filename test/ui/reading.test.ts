@@ -248,3 +248,30 @@ test('in forced colours nothing is told by a background alone, and twice the siz
   if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/forced-colours.png` });
   await here.settled();
 }, 60_000);
+
+test('a row says whose the last word was: the reader’s own, a colleague’s, or one from outside', async () => {
+  const here = await world();
+  const { page: facebook } = await here.messenger();
+  const customer = here.sandbox.meta.customer({ name: 'Linnea' });
+  await customer.writes('Hej', { to: facebook });
+  const { id } = await here.admin.conversationWith('Linnea');
+  const [ofErik, ofSara] = [await openPage(browser), await openPage(browser)];
+  await ofErik.goto(windowAddress(here, here.admin));
+  await ofSara.goto(windowAddress(here, here.rep));
+  const said = (page: Page, words: string) =>
+    page
+      .getByRole('link', { name: /Linnea/ })
+      .getByText(words)
+      .waitFor();
+
+  await here.admin.sends(id, 'Passar tisdag?');
+  await said(ofErik, 'You: Passar tisdag?');
+  await said(ofSara, 'Erik: Passar tisdag?');
+  await here.rep.sends(id, 'Eller onsdag');
+  await said(ofErik, 'Sara: Eller onsdag');
+  await said(ofSara, 'Du: Eller onsdag');
+  await here.sandbox.meta.pageInbox.sends(facebook, customer, 'Vi ringer');
+  await said(ofErik, 'Outside Pipedrive: Vi ringer');
+  await said(ofSara, 'Utanför Pipedrive: Vi ringer');
+  await here.settled();
+}, 60_000);

@@ -132,11 +132,17 @@ function Preview({ conversation, draft, typing, meId }: RowProps) {
       </span>
     );
   }
-  void meId;
+  const words =
+    last.authorId === meId
+      ? t('row.you', { text: last.preview })
+      : t('row.by', {
+          name: last.authorId === null ? last.authorName : firstName(last.authorName),
+          text: last.preview,
+        });
   return (
     <span class="preview" dir="auto">
       <Tick status={last.status} />
-      {t('row.you', { text: last.preview })}
+      {words}
     </span>
   );
 }
